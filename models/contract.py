@@ -125,7 +125,5 @@ class Colorizer(ABC):
         )
 
     @abstractmethod
-    def _colorize(
-        self, L: Tensor, conditions: Conditions, *, size: int, temperature: float | None
-    ) -> Chroma:
+    def _colorize(self, L: Tensor, conditions: Conditions, *, size: int, temperature: float | None) -> Chroma:
         """Do the work of ``colorize`` on checked arguments."""

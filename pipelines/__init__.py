@@ -1,0 +1,1 @@
+"""What happens to a picture or a clip: colorize, merge, video, measures."""

@@ -1,0 +1,105 @@
+"""Colour pictures: lightness to a colorizer, its chroma back under the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..color import rgb_to_lightness
+from ..models.contract import Chroma, Colorizer, Conditions
+from .merge import Gamut, check_amounts, merge
+
+
+@dataclass(frozen=True)
+class ColorizeSettings:
+    """What a user can set for every colorizer.
+
+    ``strength``: 0..1, from the picture's own chroma to the new. ``saturation``: factor on the new chroma.
+    ``temperature``: annealing temperature, None for the model's own. ``size``: working size in pixels of
+    the shorter side, None for the model's own. ``gamut``: see ``merge``.
+    """
+
+    strength: float = 1.0
+    saturation: float = 1.0
+    temperature: float | None = None
+    size: int | None = None
+    gamut: Gamut = "reduce"
+
+    def __post_init__(self) -> None:
+        check_amounts(self.strength, self.saturation)
+
+
+@dataclass(frozen=True)
+class Colorized:
+    """Coloured pictures, and the chroma and confidence behind them at the network's resolution.
+
+    ``rgb``: [B,3,H,W] like the input; ``ab``: [B,2,h,w] CIE units; ``confidence``: [B,1,h,w] 0..1.
+    """
+
+    rgb: Tensor
+    ab: Tensor
+    confidence: Tensor
+
+
+@torch.inference_mode()
+def propose(
+    rgb: Tensor, colorizer: Colorizer, settings: ColorizeSettings, conditions: Conditions | None = None
+) -> Chroma:
+    """Run the network alone: rgb [B,3,H,W] 0..1, of which it sees the lightness → Chroma on its device."""
+    return colorizer.colorize(
+        rgb_to_lightness(rgb.float()),
+        conditions,
+        size=settings.size,
+        temperature=settings.temperature,
+    )
+
+
+@torch.inference_mode()
+def colorize(
+    rgb: Tensor,
+    colorizer: Colorizer,
+    settings: ColorizeSettings | None = None,
+    *,
+    mask: Tensor | None = None,
+    batch: int = 4,
+    progress: Callable[[int], None] | None = None,
+) -> Colorized:
+    """Colour a batch of pictures.
+
+    ``rgb``: [B,3,H,W] sRGB 0..1; ``mask``: [B,1,H,W] or [1,1,H,W], where to colour; ``batch``: how many
+    pictures the network sees at once; ``progress`` gets the number of pictures done since its last call, and
+    stops the work by raising. Everything runs on the colorizer's device; the results are on rgb's.
+    Raises ValueError for shapes, values or settings that do not fit.
+    """
+    settings = settings or ColorizeSettings()
+    if rgb.ndim != 4 or rgb.shape[1] != 3 or 0 in rgb.shape:
+        raise ValueError(f"rgb must be [B,3,H,W] with no empty side, got {list(rgb.shape)}")
+    if mask is not None and mask.shape[0] not in (1, len(rgb)):
+        raise ValueError(f"{mask.shape[0]} masks were given for {len(rgb)} pictures: give one, or as many")
+    if batch < 1:
+        raise ValueError(f"batch must be at least 1, got {batch}")
+    out = torch.empty_like(rgb)
+    parts: list[Chroma] = []
+    for start in range(0, len(rgb), batch):
+        part = rgb[start : start + batch].to(colorizer.device)
+        where = mask if mask is None or len(mask) == 1 else mask[start : start + batch]
+        chroma = propose(part, colorizer, settings)
+        out[start : start + batch] = merge(
+            part,
+            chroma.ab,
+            mask=where,
+            strength=settings.strength,
+            saturation=settings.saturation,
+            gamut=settings.gamut,
+        )
+        parts.append(Chroma(chroma.ab.to(rgb.device), chroma.confidence.to(rgb.device)))
+        if progress is not None:
+            progress(len(part))
+    return Colorized(
+        out,
+        torch.cat([p.ab for p in parts]),
+        torch.cat([p.confidence for p in parts]),
+    )

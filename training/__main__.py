@@ -1,0 +1,86 @@
+"""Training from the command line: ``python -m chrominance.training embedded --data PHOTOS…``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from ..models.published import shipped_weights
+from .embedded import EmbeddedTrainer, Places, Recipe
+from .photos import PhotoSet
+from .review import Review
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m chrominance.training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    p = commands.add_parser("embedded", help="train the network that ships with the package")
+    p.add_argument("--data", nargs="+", required=True, type=Path, help="tars or folders of colour photos")
+    p.add_argument("--validate", nargs="+", type=Path, help="tars or folders of photos never trained on")
+    p.add_argument(
+        "--state",
+        required=True,
+        type=Path,
+        help="folder for checkpoints, log and sample sheets (not in the repository)",
+    )
+    p.add_argument(
+        "--resume", action="store_true", help="go on from the state, or from --from where it is lost"
+    )
+    p.add_argument("--from", dest="start", help="begin with these weights: shipped, or a safetensors file")
+    p.add_argument("--hours", type=float, help="stop (and save) after this long")
+    p.add_argument("--minutes", type=float, default=10.0, help="between checkpoints (default %(default)s)")
+    p.add_argument("--threads", type=int, help="processor threads of the network")
+    for item in fields(Recipe):
+        kind = type(item.default)
+        flag = "--" + item.name.replace("_", "-")
+        p.add_argument(flag, type=kind, default=item.default, help=f"default {item.default}")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    options = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    recipe = Recipe(**{item.name: getattr(options, item.name) for item in fields(Recipe)})
+    try:
+        photos = PhotoSet(options.data)
+        dropped = photos.drop_unusable()
+        logging.info("%d photos, %d more left out as broken or grey", len(photos), dropped)
+        review = None
+        if options.validate:
+            review = Review(PhotoSet(options.validate), options.state)
+        places = Places(options.state, options.minutes, review)
+        trainer = EmbeddedTrainer(photos, recipe, places)
+        checkpoint = options.state / "state.pt"
+        if options.resume and checkpoint.is_file():
+            trainer.resume(checkpoint)
+            logging.info("resumed at %d samples", trainer.samples)
+        elif options.resume or options.start:
+            start = options.start or "shipped"
+            path = shipped_weights("embedded") if start == "shipped" else Path(start)
+            trainer.start_from(load_file(path))
+            logging.info("started from %s", path)
+        elif checkpoint.exists():
+            raise FileExistsError(f"{checkpoint} is there: add --resume to go on, or name another --state")
+        else:
+            trainer.start_fresh()
+        trainer.run(None if options.hours is None else options.hours * 3600)
+    except (OSError, ValueError, FloatingPointError, OverflowError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; the last checkpoint is kept\n")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
