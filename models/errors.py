@@ -10,16 +10,15 @@ class CheckpointError(ValueError):
     """A checkpoint cannot be used. ``path`` is the file, where one is known."""
 
     def __init__(self, message: str, path: Path | None = None):
-        super().__init__(" ".join(f"{path}: {message}".split()) if path else message)
+        super().__init__(f"{path}: {message}" if path else message)
         self.message = message
         self.path = path
 
-    def at(self, path: Path) -> CheckpointError:
-        """Name the file in an error that was raised where it was not known; return the error."""
+    def at(self, path: Path) -> None:
+        """Name the file, in an error that was raised where it was not known."""
         if self.path is None:
             self.path = path
             self.args = (f"{path}: {self.message}",)
-        return self
 
 
 class NotAFileError(CheckpointError):

@@ -1,0 +1,157 @@
+"""From a checkpoint to a colorizer: detect, build on the meta device, assign the file's tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from .checkpoint import load_checkpoint
+from .contract import Colorizer
+from .errors import (
+    CheckpointError,
+    KeyMismatchError,
+    NonFiniteError,
+    UnfilledError,
+    WrongShapeError,
+    WrongTypeError,
+)
+from .formats import Checkpoint
+from .locate import resolve_source
+from .registry import detect_system
+from .system import State, System
+
+#: The types that a network can be asked to compute in.
+DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+
+
+def load_colorizer(
+    source: str | Path = "embedded",
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    systems: Sequence[System] | None = None,
+) -> Colorizer:
+    """Load a colorizer, ready to run: eval mode, no gradients.
+
+    ``source``: "embedded" (the weights in the package), a checkpoint's path, or the name of a published
+    checkpoint that lies in ``user_models_folder()``. ``dtype``: what the network computes in; where the
+    file has it already, a memory-mapped file is used in place. ``systems``: by default REGISTRY.
+    Raises CheckpointError (its subclass says what is wrong), ValueError for a device or type that cannot
+    be used here.
+    """
+    target = usable_device(device)
+    path = resolve_source(source)
+    # A caller may be inside inference_mode, as ComfyUI's nodes are; these tensors outlive it.
+    with torch.inference_mode(False), torch.no_grad():
+        try:
+            colorizer = assemble(load_checkpoint(path), dtype=dtype, systems=systems)
+        except CheckpointError as error:
+            error.at(path)
+            raise
+        return colorizer if target.type == "cpu" else colorizer.to(target)
+
+
+def assemble(
+    checkpoint: Checkpoint,
+    *,
+    dtype: torch.dtype = torch.float32,
+    systems: Sequence[System] | None = None,
+) -> Colorizer:
+    """Make the colorizer that a checkpoint's tensors are the weights of, on the CPU.
+
+    Raises CheckpointError: UnknownSystemError, WrongShapeError, WrongTypeError, KeyMismatchError,
+    NonFiniteError, UnfilledError; ValueError for a ``dtype`` that is not a floating type of DTYPES.
+    """
+    if dtype not in DTYPES:
+        names = ", ".join(str(d).removeprefix("torch.") for d in DTYPES)
+        raise ValueError(f"dtype must be one of {names}, got {dtype}")
+    system = detect_system(checkpoint.shapes, systems, path=checkpoint.path)
+    title = system.spec.title
+    try:
+        with torch.device("meta"):
+            network = system.build(checkpoint.shapes)
+        state = system.remap(dict(checkpoint.tensors))
+    except KeyError as error:
+        raise KeyMismatchError(title, missing=[str(*error.args[:1])]) from error
+    except CheckpointError:
+        raise
+    except (RuntimeError, ValueError, IndexError) as error:
+        reason = str(error).split("\n")[0]
+        raise CheckpointError(f"cannot be read as {title} ({reason}): fetch the file again") from error
+    _fill(network, state, dtype, title)
+    network.eval().requires_grad_(False)
+    if system.channels_last:
+        network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return system.make(network, checkpoint.metadata)
+
+
+def usable_device(device: torch.device | str) -> torch.device:
+    """Return ``device`` if something can be put there; raises ValueError with the reason if not."""
+    try:
+        target = torch.device(device)
+        torch.empty(0, device=target)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).split("\n")[0]
+        raise ValueError(f"device {device} cannot be used here ({reason}): try cpu") from error
+    if target.type == "meta":
+        raise ValueError("device meta holds no values: try cpu")
+    return target
+
+
+def _fill(network: nn.Module, state: State, dtype: torch.dtype, title: str) -> None:
+    """Give the meta-built ``network`` the tensors of ``state``, converted to ``dtype`` where they differ."""
+    wanted = network.state_dict()
+    # Batch norms saved before PyTorch 0.4.1 have no such counter, and in eval mode nothing reads it.
+    for key in wanted:
+        if key.endswith("num_batches_tracked") and key not in state:
+            state[key] = torch.zeros((), dtype=torch.int64)
+    constants = {
+        name: buffer for name, buffer in network.named_buffers() if name not in wanted and name in state
+    }
+    missing = [key for key in wanted if key not in state]
+    unexpected = [key for key in state if key not in wanted and key not in constants]
+    if missing or unexpected:
+        raise KeyMismatchError(title, missing, unexpected)
+    ready = {
+        key: _fitted(key, state[key], place, dtype, title) for key, place in {**wanted, **constants}.items()
+    }
+    _check_finite(ready, state)
+    for name in constants:
+        owner, _, leaf = name.rpartition(".")
+        setattr(network.get_submodule(owner), leaf, ready.pop(name))
+    network.load_state_dict(ready, assign=True)
+    for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
+        if tensor.is_meta:
+            raise UnfilledError(
+                f"read as {title}, {name} got no value: the system's remap has to supply what the file lacks"
+            )
+
+
+def _fitted(key: str, tensor: Tensor, place: Tensor, dtype: torch.dtype, title: str) -> Tensor:
+    if tensor.shape != place.shape:
+        raise WrongShapeError(key, tuple(place.shape), tuple(tensor.shape), system=title)
+    if tensor.is_floating_point() != place.is_floating_point() or tensor.is_complex():
+        raise WrongTypeError(
+            f"tensor {key} should be {'floating' if place.is_floating_point() else place.dtype}, "
+            f"got {tensor.dtype} (read as {title}): get the plain weights"
+        )
+    return tensor.to(dtype if place.is_floating_point() else place.dtype)
+
+
+def _check_finite(ready: State, state: State) -> None:
+    floating = {key: t for key, t in ready.items() if t.is_floating_point() and t.numel()}
+    # A sum runs at the speed of memory and shows NaN and infinity; only a suspect is looked at closely.
+    sums = {key: t.sum(dtype=torch.float32 if t.itemsize < 4 else t.dtype) for key, t in floating.items()}
+    suspects = [key for key, total in sums.items() if not torch.isfinite(total)]
+    for key in suspects:
+        if bool(torch.isfinite(floating[key]).all()):
+            continue
+        if bool(torch.isfinite(state[key].float()).all()):
+            raise NonFiniteError(
+                f"tensor {key} has values beyond the range of {floating[key].dtype}: "
+                "load it as float32 or bfloat16"
+            )
+        raise NonFiniteError(f"tensor {key} holds NaN or infinity: the file is damaged, fetch it again")
