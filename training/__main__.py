@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from ..models.published import shipped_weights
+from ..models import shipped_weights
+from ..pipelines.photo_set import PhotoSet
 from .embedded import EmbeddedTrainer, Places, Recipe
-from .photos import PhotoSet
 from .review import Review
 
 

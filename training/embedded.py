@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from ..color import rgb_to_lab
 from ..color.ab_bins import BIN_COUNT, nearest_ab_bin
 from ..models.embedded.network import EmbeddedNetwork
+from ..pipelines.photo_set import PhotoSet
 from .averaging import AveragedWeights
-from .photos import PhotoSet, batches, degrade_lightness, random_crop
+from .photos import batches, degrade_lightness, random_crop
 from .precision import pick_dtype
 from .pretrained import load_pretrained_encoder
 from .rebalance import SoftTargets, rebalanced_cross_entropy, rebalancing_weights, smooth_prior

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..color import lab_to_rgb_in_gamut, rgb_to_lab
 from ..color.ab_bins import annealed_mean
 from ..pipelines.metrics import PhotoScores
-from .photos import PhotoSet
+from ..pipelines.photo_set import PhotoSet
 
 #: Annealing temperature used in reviews, so that they can be compared with each other.
 REVIEW_TEMPERATURE = 0.38
