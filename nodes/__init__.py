@@ -1,0 +1,27 @@
+"""ComfyUI's face of Chrominance: the extension and its list of nodes."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from . import host
+
+
+class ChrominanceExtension(ComfyExtension):
+    """What ComfyUI asks for the pack's nodes."""
+
+    async def on_load(self) -> None:
+        """Make ComfyUI look for checkpoints in models/colorization."""
+        host.register_model_folder()
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        """Return every node of the pack; a new one gets its line here."""
+        from .colorize import AutoColorize
+        from .lab import LabMerge, LabSplit
+        from .loader import LoadColorizer
+        from .video import ColorizeVideo
+
+        return [AutoColorize, ColorizeVideo, LabMerge, LabSplit, LoadColorizer]
+
+
+__all__ = ["ChrominanceExtension"]

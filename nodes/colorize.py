@@ -1,0 +1,125 @@
+"""Colouring pictures."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..color import rgb_to_lightness
+from ..pipelines.colorize import ColorizeSettings, colorize
+from ..pipelines.merge import LabImage
+from . import host
+from .settings import make_settings, setting_inputs
+from .sockets import (
+    CATEGORY,
+    COLORIZER,
+    LAB,
+    check_counts,
+    check_mask,
+    fill_image,
+    image_to_rgb,
+    mask_for,
+)
+
+
+class AutoColorize(io.ComfyNode):
+    """IMAGE → coloured IMAGE, with the colours' confidence and the colours themselves."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Describe the node."""
+        return io.Schema(
+            node_id="ChrominanceAutoColorize",
+            display_name="Auto Colorize",
+            category=CATEGORY,
+            description="Colours black-and-white pictures by themselves, at any size. The lightness and the "
+            "alpha come through untouched; colours that are there already are replaced.",
+            search_aliases=[
+                "colorize",
+                "colourise",
+                "colorization",
+                "black and white",
+                "b&w to color",
+                "old photo",
+                "restore color",
+                "deoldify",
+                "ddcolor",
+            ],
+            essentials_category="Image Tools",
+            inputs=[
+                io.Image.Input("image", tooltip="The pictures to colour. Any size; alpha is kept."),
+                COLORIZER.Input(
+                    "colorizer",
+                    optional=True,
+                    tooltip="From Load Colorizer. Without it, the network inside the pack.",
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="Where to colour: white is coloured, black stays as it is, bit for bit.",
+                ),
+                *setting_inputs(),
+            ],
+            outputs=[
+                io.Image.Output("image", tooltip="The coloured pictures."),
+                io.Mask.Output(
+                    "confidence",
+                    tooltip="How sure the network is of each pixel's colour: black a guess, white sure.",
+                ),
+                LAB.Output(
+                    "lab",
+                    tooltip="The pictures' lightness and the colours as the network proposes them, before "
+                    "strength, saturation and mask: for Lab Merge.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        image: Tensor,
+        strength: float,
+        saturation: float,
+        temperature: float,
+        size: int,
+        colorizer: host.HostedColorizer | None = None,
+        mask: Tensor | None = None,
+    ) -> io.NodeOutput:
+        """Run the node."""
+        rgb, alpha = image_to_rgb(image, "image")
+        if mask is not None:
+            mask = check_mask(mask)
+            check_counts(len(rgb), image=len(rgb), mask=len(mask))
+        settings = make_settings(strength, saturation, temperature, size)
+        return _colour(rgb, alpha, mask, host.hosted(colorizer), settings)
+
+
+def _colour(
+    rgb: Tensor,
+    alpha: Tensor | None,
+    mask: Tensor | None,
+    hosted: host.HostedColorizer,
+    settings: ColorizeSettings,
+) -> io.NodeOutput:
+    count, _, height, width = rgb.shape
+    batch = min(count, host.start_batch(height, width))
+    network = hosted.ready(host.working_memory(hosted.colorizer, settings.size, height, width, batch))
+    device = network.device
+    coloured = host.empty_result(count, height, width, 3 if alpha is None else 4)
+    confidence = host.empty_result(count, height, width)
+    L = host.empty_exact(count, 1, height, width)
+    chroma: list[Tensor] = []
+
+    def colour(part: slice) -> None:
+        pictures = rgb[part].to(device, torch.float32)
+        done = colorize(pictures, network, settings, mask=mask_for(mask, part, pictures), batch=len(pictures))
+        fill_image(coloured, part, done.rgb, None if alpha is None else alpha[part])
+        sure = F.interpolate(done.confidence, (height, width), mode="bilinear", align_corners=False)
+        confidence[part] = sure[:, 0].to(confidence)
+        L[part] = rgb_to_lightness(pictures).to(L)
+        chroma.append(done.ab.to(L))
+
+    host.in_batches(count, colour, batch, host.progress(count))
+    return io.NodeOutput(coloured, confidence, LabImage(L=L, ab=torch.cat(chroma), alpha=alpha))

@@ -1,0 +1,223 @@
+"""ComfyUI's side of the pack: the only module that touches comfy and folder_paths.
+
+Everything of ComfyUI is looked up when it is called: it rebinds some of these names at its start.
+"""
+
+from __future__ import annotations
+
+import functools
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import comfy.model_management
+import comfy.model_patcher
+import comfy.utils
+import folder_paths
+import torch
+from torch import Tensor
+
+from ..models import ModelCache
+from ..models.checkpoint import CHECKPOINT_EXTENSIONS
+from ..models.contract import Colorizer
+
+#: The folder under ComfyUI's models, and the name of its entry in extra_model_paths.yaml.
+MODEL_FOLDER = "colorization"
+#: The choice that needs no file: the network that ships with the pack.
+EMBEDDED = "embedded"
+#: How many colorizers stay loaded at once; ComfyUI decides which of them are on the GPU.
+CACHED_COLORIZERS = 2
+#: How many pictures go through the network together on a GPU at most, and how many pixels.
+GPU_BATCH, GPU_PIXELS = 8, 16_000_000
+
+#: Working memory, in bytes a pixel: of a network's input, and of the picture that is merged.
+NETWORK_BYTES, MERGE_BYTES = 4096, 128
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class HostedColorizer:
+    """A colorizer whose place in memory ComfyUI's memory manager decides: what COLORIZER sockets carry."""
+
+    colorizer: Colorizer
+    patcher: comfy.model_patcher.ModelPatcher
+
+    def ready(self, memory: int = 0) -> Colorizer:
+        """Put the network where ComfyUI computes, with ``memory`` bytes left for its work; return it."""
+        # A plain module cannot run half loaded: it is small, so it is loaded whole.
+        comfy.model_management.load_models_gpu([self.patcher], memory_required=memory, force_full_load=True)
+        device = self.patcher.load_device
+        if any(parameter.device != device for parameter in self.colorizer.network.parameters()):
+            # With --novram ComfyUI loads nothing by itself; unloading later moves it back all the same.
+            self.colorizer.to(device)
+        return self.colorizer
+
+
+def _host(colorizer: Colorizer) -> HostedColorizer:
+    colorizer.network.eval()
+    patcher = comfy.model_patcher.CoreModelPatcher(
+        colorizer.network,
+        load_device=comfy.model_management.get_torch_device(),
+        offload_device=comfy.model_management.unet_offload_device(),
+    )
+    return HostedColorizer(colorizer, patcher)
+
+
+@functools.lru_cache(maxsize=1)
+def model_cache() -> ModelCache[HostedColorizer]:
+    """Return the one cache that every node shares; made at the first call."""
+    return ModelCache(CACHED_COLORIZERS, wrap=_host)
+
+
+def register_model_folder() -> None:
+    """Add models/colorization to the folders that ComfyUI looks for models in.
+
+    What extra_model_paths.yaml has put there stays, and comes first.
+    """
+    folder_paths.add_model_folder_path(MODEL_FOLDER, str(Path(folder_paths.models_dir) / MODEL_FOLDER))
+    paths, extensions = folder_paths.folder_names_and_paths[MODEL_FOLDER]
+    folder_paths.folder_names_and_paths[MODEL_FOLDER] = (paths, set(extensions) | CHECKPOINT_EXTENSIONS)
+
+
+def colorizer_names() -> list[str]:
+    """Return what can be loaded: the embedded network, then the checkpoints that are there."""
+    return [EMBEDDED, *folder_paths.get_filename_list(MODEL_FOLDER)]
+
+
+def colorizer_source(name: str) -> str | Path:
+    """Return what ``models.load_colorizer`` takes for a name of ``colorizer_names``.
+
+    Raises FileNotFoundError for a checkpoint that is not there.
+    """
+    if name == EMBEDDED:
+        return EMBEDDED
+    path = folder_paths.get_full_path(MODEL_FOLDER, name)
+    if path is None:
+        raise FileNotFoundError(
+            f"no checkpoint {name} in models/{MODEL_FOLDER}: put the file there, or choose {EMBEDDED}"
+        )
+    return Path(path)
+
+
+def choose_dtype(name: str) -> torch.dtype:
+    """Return the type to compute in; "auto" takes the fastest that is accurate on this device."""
+    if name != "auto":
+        return DTYPES[name]
+    device = comfy.model_management.get_torch_device()
+    if comfy.model_management.should_use_fp16(device):
+        return torch.float16
+    if comfy.model_management.should_use_bf16(device):
+        return torch.bfloat16
+    return torch.float32
+
+
+def hosted_colorizer(name: str = EMBEDDED, dtype: str = "auto") -> HostedColorizer:
+    """Return a colorizer from the cache, loaded from disk if it is not there yet."""
+    return model_cache().get(colorizer_source(name), choose_dtype(dtype))
+
+
+def hosted(colorizer: HostedColorizer | None) -> HostedColorizer:
+    """Return what a COLORIZER socket carries, or the embedded network where it is not connected.
+
+    Raises ValueError for another pack's socket of the same name.
+    """
+    if colorizer is None:
+        return hosted_colorizer()
+    if not isinstance(colorizer, HostedColorizer):
+        raise ValueError(
+            f"colorizer must come from Load Colorizer of Chrominance, got {type(colorizer).__name__}"
+        )
+    return colorizer
+
+
+def working_memory(colorizer: Colorizer, size: int | None, height: int, width: int, batch: int) -> int:
+    """Return about how many bytes colouring ``batch`` pictures at a time takes beside the weights."""
+    side = size or colorizer.spec.size
+    seen = side * side * max(height, width) / min(height, width)
+    return int(batch * (seen * NETWORK_BYTES + height * width * MERGE_BYTES))
+
+
+def compute_device() -> torch.device:
+    """Return the device that ComfyUI computes on."""
+    return comfy.model_management.get_torch_device()
+
+
+def start_batch(height: int, width: int) -> int:
+    """Return how many pictures to begin with at a time: a CPU gains nothing from more than one."""
+    if compute_device().type == "cpu":
+        return 1
+    return max(1, min(GPU_BATCH, GPU_PIXELS // (height * width)))
+
+
+def empty_result(*shape: int) -> Tensor:
+    """Return a tensor to fill where ComfyUI keeps what goes from node to node, in the type it keeps."""
+    return torch.empty(
+        shape,
+        dtype=comfy.model_management.intermediate_dtype(),
+        device=comfy.model_management.intermediate_device(),
+    )
+
+
+def empty_exact(*shape: int) -> Tensor:
+    """Return a float32 tensor to fill on the same device, for values that half precision would spoil."""
+    return torch.empty(shape, dtype=torch.float32, device=comfy.model_management.intermediate_device())
+
+
+def progress(total: int | None) -> Callable[[int], None]:
+    """Return a callable that takes the number of pictures done since its last call.
+
+    ``total``: how many there will be, None if nobody knows: then there is no bar. The callable moves the
+    node's progress bar and raises ComfyUI's interrupt after Cancel was pressed (a BaseException: no
+    ``except Exception`` holds it up).
+    """
+    bar = comfy.utils.ProgressBar(total) if total else None
+
+    def report(done: int) -> None:
+        # The bar looks for an interrupt too, but only when it sends, which it does not do every time.
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        if bar is not None:
+            bar.update(done)
+
+    return report
+
+
+def in_batches(
+    count: int, work: Callable[[slice], None], batch: int, report: Callable[[int], None] | None = None
+) -> int:
+    """Call ``work`` for one slice of 0..count after the other, each ``batch`` long, then ``report``.
+
+    When the device runs out of memory the slice is halved and tried again, down to one picture; a ``work``
+    that fails must have left nothing behind. Returns the length that was used last.
+    """
+    start = 0
+    while start < count:
+        part = slice(start, min(start + batch, count))
+        length = part.stop - part.start
+        if _fits(work, part):
+            start = part.stop
+            if report is not None:
+                report(length)
+        else:
+            batch = length // 2
+            comfy.model_management.soft_empty_cache()
+    return batch
+
+
+def _fits(work: Callable[[slice], None], part: slice) -> bool:
+    # Returns instead of handling: while an exception is handled, its frames hold the memory that ran out.
+    try:
+        work(part)
+    except Exception as error:
+        if part.stop - part.start > 1 and comfy.model_management.is_oom(error):
+            return False
+        raise
+    return True
+
+
+def temporary_file(extension: str) -> Path:
+    """Return a new path in the folder that ComfyUI empties at its start and its end."""
+    folder = Path(folder_paths.get_temp_directory())
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"chrominance_{secrets.token_hex(8)}{extension}"

@@ -1,0 +1,59 @@
+"""The widgets that every colouring node has, and the engine's settings made of them."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..pipelines.colorize import ColorizeSettings
+
+
+def setting_inputs() -> list[io.Input]:
+    """Return strength, saturation, temperature and size, in this order."""
+    return [
+        io.Float.Input(
+            "strength",
+            default=1.0,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            tooltip="How much of the new colour: 1 all of it, 0 leaves the picture as it is.",
+        ),
+        io.Float.Input(
+            "saturation",
+            default=1.0,
+            min=0.0,
+            max=4.0,
+            step=0.01,
+            tooltip="Multiplies the new colour: 0 grey, 1 as the network gives it, above 1 more colourful.",
+        ),
+        io.Float.Input(
+            "temperature",
+            default=0.0,
+            min=0.0,
+            max=2.0,
+            step=0.01,
+            advanced=True,
+            tooltip="How the network decides between the colours that it holds possible. Low: the likeliest, "
+            "more vivid, at the risk of patches. High: their average, calmer and greyer. 0: what the network "
+            "was tuned for. Only for networks that have it, such as the embedded one.",
+        ),
+        io.Int.Input(
+            "size",
+            display_name="working size",
+            default=0,
+            min=0,
+            max=4096,
+            step=16,
+            advanced=True,
+            tooltip="Shorter side, in pixels, at which the network sees the picture; the result keeps the "
+            "picture's own size. Larger follows small things better, but is slower and may get paler. 0: "
+            "what the network was made for.",
+        ),
+    ]
+
+
+def make_settings(strength: float, saturation: float, temperature: float, size: int) -> ColorizeSettings:
+    """Return the engine's settings; a temperature or size of 0 is the network's own."""
+    return ColorizeSettings(
+        strength=strength, saturation=saturation, temperature=temperature or None, size=size or None
+    )

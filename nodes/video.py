@@ -1,0 +1,125 @@
+"""Colouring clips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from comfy_api.latest import InputImpl, io
+
+from ..pipelines.colorize import ColorizeSettings
+from . import host
+from .settings import make_settings, setting_inputs
+from .sockets import CATEGORY, COLORIZER
+
+if TYPE_CHECKING:
+    from comfy_api.latest import Input
+
+    from ..models.contract import Colorizer
+    from ..pipelines.video import Frame, VideoInfo
+
+# What ComfyUI's Save Video can copy into an MP4 file without encoding it again.
+CODECS = ["h264", "h265"]
+
+
+class ColorizeVideo(io.ComfyNode):
+    """VIDEO → coloured VIDEO, a few frames in memory at a time."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Describe the node."""
+        return io.Schema(
+            node_id="ChrominanceColorizeVideo",
+            display_name="Colorize Video",
+            category=CATEGORY,
+            description="Colours a clip of any length by itself, frame by frame, without ever holding more "
+            "than a few frames in memory. Sound, timing and size are kept.",
+            search_aliases=[
+                "colorize film",
+                "colorize clip",
+                "video colorization",
+                "black and white movie",
+                "old film",
+                "deoldify",
+            ],
+            essentials_category="Video Tools",
+            inputs=[
+                io.Video.Input("video", tooltip="The clip to colour, from Load Video or Trim Video."),
+                COLORIZER.Input(
+                    "colorizer",
+                    optional=True,
+                    tooltip="From Load Colorizer. Without it, the network inside the pack.",
+                ),
+                *setting_inputs(),
+                io.Combo.Input(
+                    "codec",
+                    options=CODECS,
+                    default="h264",
+                    advanced=True,
+                    tooltip="How the result is compressed. h264 plays everywhere; h265 is smaller. Save "
+                    "Video with format and codec on auto keeps it as it is.",
+                ),
+                io.Int.Input(
+                    "crf",
+                    default=18,
+                    min=0,
+                    max=51,
+                    advanced=True,
+                    tooltip="How good the result looks: 0 is best and largest, 18 can hardly be told from "
+                    "the original, 28 is small and visibly worse.",
+                ),
+            ],
+            outputs=[io.Video.Output("video", tooltip="The coloured clip, with the source's sound.")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        video: Input.Video,
+        strength: float,
+        saturation: float,
+        temperature: float,
+        size: int,
+        codec: str,
+        crf: int,
+        colorizer: host.HostedColorizer | None = None,
+    ) -> io.NodeOutput:
+        """Run the node."""
+        # Here, not above: PyAV takes a while to import.
+        from ..pipelines.video import Encoding, process_video
+
+        settings = make_settings(strength, saturation, temperature, size)
+        hosted = host.hosted(colorizer)
+        start, duration = video.get_active_trim_window()
+        target = host.temporary_file(".mp4")
+        process_video(
+            video.get_stream_source(),
+            target,
+            lambda frames, info: _colour_frames(frames, info, hosted, settings),
+            codec=Encoding(codec, crf=crf),
+            trim=(start, duration) if start or duration else None,
+        )
+        return io.NodeOutput(InputImpl.VideoFromFile(str(target)))
+
+
+def _colour_frames(
+    frames: Iterator[Frame], info: VideoInfo, hosted: host.HostedColorizer, settings: ColorizeSettings
+) -> Iterator[Frame]:
+    from ..pipelines.video import colorize_frames
+
+    report = host.progress(info.frames)
+    batch = host.start_batch(info.height, info.width)
+    network: Colorizer = hosted.ready(
+        host.working_memory(hosted.colorizer, settings.size, info.height, info.width, batch)
+    )
+    while group := list(islice(frames, batch)):
+        done: list[Frame] = []
+
+        def colour(part: slice, group: list[Frame] = group, done: list[Frame] = done) -> None:
+            done.extend(colorize_frames(iter(group[part]), network, settings, batch=len(group[part])))
+
+        batch = host.in_batches(len(group), colour, batch=batch)
+        for frame in done:
+            yield frame
+            report(1)

@@ -1,0 +1,88 @@
+"""Puts the stand-in for ComfyUI's API on the import path, and gives every test a fresh host."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+STUBS = Path(__file__).parents[1] / "nodes_api_stubs"
+if str(STUBS) not in sys.path:
+    sys.path.append(str(STUBS))
+
+from chrominance.models.contract import Chroma, Colorizer, Conditions, ModelSpec  # noqa: E402
+from chrominance.nodes import host  # noqa: E402
+
+
+class PlainColorizer(Colorizer):
+    """Proposes one colour everywhere, at a sixteenth of the size; sure where the picture is bright."""
+
+    spec = ModelSpec(
+        system="plain",
+        title="Plain",
+        paper="none",
+        code_licence="Apache-2.0",
+        weights_licence="Apache-2.0",
+        size=64,
+        temperature=0.4,
+    )
+
+    def __init__(self) -> None:
+        self.network = nn.Linear(1, 1, bias=False)
+        self.calls: list[int] = []
+        self.out_of_memory_above = 1_000_000
+        self.seen: dict[str, float | None] = {}
+
+    def _colorize(self, L: Tensor, conditions: Conditions, *, size: int, temperature: float | None) -> Chroma:
+        import comfy.model_management as management
+
+        self.calls.append(len(L))
+        self.seen = {"size": size, "temperature": temperature}
+        if len(L) > self.out_of_memory_above:
+            raise management.OutOfMemoryError("no memory left")
+        small = nn.functional.adaptive_avg_pool2d(L.float(), (max(1, L.shape[2] // 16), 4))
+        ab = torch.tensor([20.0, -30.0]).view(1, 2, 1, 1).expand(len(L), 2, *small.shape[2:])
+        return Chroma(ab.contiguous(), small / 100)
+
+
+@pytest.fixture(autouse=True)
+def comfy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give the stand-in folders of its own, and undo whatever a test does to it."""
+    import comfy.model_management as management
+    import comfy.utils
+    import folder_paths
+
+    monkeypatch.setattr(folder_paths, "models_dir", str(tmp_path / "models"))
+    monkeypatch.setattr(folder_paths, "temp_directory", str(tmp_path / "temp"))
+    monkeypatch.setattr(folder_paths, "folder_names_and_paths", {})
+    monkeypatch.setattr(management, "interrupted", False)
+    monkeypatch.setattr(management, "current_loaded_models", [])
+    monkeypatch.setattr(management, "cache_emptied", 0)
+    monkeypatch.setattr(comfy.utils.ProgressBar, "made", [])
+    host.register_model_folder()
+    cache = host.model_cache  # a test may put another one in its place
+    cache.cache_clear()
+    yield
+    cache.cache_clear()
+
+
+@pytest.fixture
+def plain() -> PlainColorizer:
+    """A colorizer that needs no weights."""
+    return PlainColorizer()
+
+
+@pytest.fixture
+def hosted(plain: PlainColorizer) -> host.HostedColorizer:
+    """The same, as COLORIZER sockets carry it."""
+    return host._host(plain)
+
+
+@pytest.fixture
+def pictures() -> Tensor:
+    """Three colourful pictures as an IMAGE [3,33,47,3]."""
+    return torch.rand(3, 33, 47, 3, generator=torch.Generator().manual_seed(5))

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import asyncio
+import inspect
+from pathlib import Path
+
+import pytest
+
+import chrominance
+
+ROOT = Path(__file__).parents[2]
+
+
+def nodes():
+    extension = asyncio.run(chrominance.comfy_entrypoint())
+    asyncio.run(extension.on_load())
+    return asyncio.run(extension.get_node_list())
+
+
+NODES = {node.define_schema().node_id: node for node in nodes()}
+each_node = pytest.mark.parametrize("node", NODES.values(), ids=NODES)
+
+# What workflows of users refer to. Adding an optional input, an output at the end or a choice is fine;
+# anything else breaks their files, and needs a migration (io.NodeReplace) with the change here.
+RELEASED = {
+    "ChrominanceLabSplit": (["image"], ["IMAGE", "IMAGE", "IMAGE", "LAB"]),
+    "ChrominanceLabMerge": (
+        ["lightness", "chroma", "a", "b", "mask", "strength", "saturation", "gamut"],
+        ["IMAGE"],
+    ),
+    "ChrominanceLoadColorizer": (["model_name", "dtype"], ["COLORIZER"]),
+    "ChrominanceAutoColorize": (
+        ["image", "colorizer", "mask", "strength", "saturation", "temperature", "size"],
+        ["IMAGE", "MASK", "LAB"],
+    ),
+    "ChrominanceColorizeVideo": (
+        ["video", "colorizer", "strength", "saturation", "temperature", "size", "codec", "crf"],
+        ["VIDEO"],
+    ),
+}
+
+
+def test_released_nodes_keep_their_ids_inputs_and_outputs():
+    found = {}
+    for name, node in NODES.items():
+        schema = node.GET_SCHEMA()
+        found[name] = ([i.id for i in schema.inputs], [o.get_io_type() for o in schema.outputs])
+    assert found == RELEASED
+
+
+@each_node
+def test_schema_is_complete(node):
+    schema = node.GET_SCHEMA()
+    assert schema.node_id.startswith("Chrominance")
+    assert schema.display_name
+    assert schema.category == "Chrominance"
+    assert schema.description
+    assert len(schema.search_aliases) >= 3
+    assert not schema.is_experimental
+
+
+@each_node
+def test_every_socket_is_explained(node):
+    schema = node.GET_SCHEMA()
+    for socket in [*schema.inputs, *schema.outputs]:
+        assert socket.tooltip, socket.id
+        assert socket.tooltip.endswith((".", "it.", "lit")), socket.id
+
+
+@each_node
+def test_widgets_have_a_default_in_range(node):
+    for widget in node.GET_SCHEMA().inputs:
+        if getattr(widget, "options", None) is not None:
+            assert widget.default in widget.options
+        elif hasattr(widget, "default"):
+            assert widget.min <= widget.default <= widget.max
+
+
+@each_node
+def test_execute_takes_what_the_schema_promises(node):
+    parameters = inspect.signature(node.execute).parameters
+    inputs = node.GET_SCHEMA().inputs
+    assert set(parameters) == {i.id for i in inputs}
+    for given in inputs:
+        assert (parameters[given.id].default is None) == given.optional, given.id
+
+
+@each_node
+def test_help_page_exists_and_explains_every_input(node):
+    schema = node.GET_SCHEMA()
+    text = (ROOT / chrominance.WEB_DIRECTORY / "docs" / f"{schema.node_id}.md").read_text(encoding="utf-8")
+    for socket in [*schema.inputs, *schema.outputs]:
+        name = socket.display_name or socket.id
+        assert f"**{name}**" in text, name
+
+
+@each_node
+def test_no_state_on_the_class(node):
+    allowed = {"define_schema", "execute", "fingerprint_inputs", "validate_inputs"}
+    own = {name for name in vars(node) if not name.startswith("_")}
+    assert own <= allowed
+
+
+def test_importing_the_package_imports_no_engine():
+    import subprocess
+    import sys
+
+    code = "import sys, chrominance; print(sorted({'torch', 'av', 'comfy_api'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
