@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -91,7 +92,10 @@ class ColorizeVideo(io.ComfyNode):
 
         settings = make_settings(strength, saturation, temperature, size)
         hosted = host.hosted(colorizer)
-        start, duration = video.get_active_trim_window()
+        # 0.4 means four tenths: as a float it is a little more, and would take one frame too many.
+        start, duration = (
+            Fraction(seconds).limit_denominator(1_000_000) for seconds in video.get_active_trim_window()
+        )
         target = host.temporary_file(".mp4")
         process_video(
             video.get_stream_source(),
