@@ -1,0 +1,277 @@
+"""Reading a clip as a stream of upright RGB frames, whatever container and codec FFmpeg knows."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import av
+import torch
+from av.error import FFmpegError
+from av.stream import Disposition
+
+from .video_facts import color_tags, display_turn, lasting_metadata, planar_frame, stored_view
+from .video_planes import plane_layout, planes_to_rgb
+from .video_threads import BufferPool
+from .video_types import Frame, Trim, VideoError, VideoInfo, VideoSource, source_name
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.stream import Stream
+    from av.video.stream import VideoStream
+
+log = logging.getLogger(__name__)
+
+# Containers whose header says how long the clip is: there a shorter stream means a cut file.
+_DECLARED_LENGTH = ("mov", "mp4", "matroska", "avi", "flv", "asf", "nut")
+_PRIMING_SECONDS = Fraction(1, 10)  # an encoder's start-up samples lie this far before time zero at most
+
+
+class VideoReader:
+    """Iterate over the frames of a clip. A context manager; iterate once.
+
+    ``source``: a path or a seekable file-like object. ``trim``: start and duration in seconds, a duration
+    of None or 0 reads to the end. ``info`` is known at once. Packets of the sound and subtitle streams
+    ``copied`` gather in ``packets`` while the frames are read; their times count from ``origin``, the
+    clip's (or the window's) start in seconds, as the frames' times do.
+
+    Raises VideoError for anything that is not a readable clip, and while iterating for one that is cut off.
+    """
+
+    def __init__(self, source: VideoSource, *, trim: Trim | None = None, copy: bool = True) -> None:
+        self.name = source_name(source)
+        self._start = Fraction(trim[0]) if trim else Fraction(0)
+        length = Fraction(trim[1]) if trim and trim[1] else None
+        if self._start < 0 or (length is not None and length < 0):
+            raise VideoError(f"the trim window must not be negative, got start {trim[0]}, duration {trim[1]}")  # type: ignore[index]
+        self._end = None if length is None else self._start + length
+        self.packets: deque[Packet] = deque()
+        self._container = self._open(source)
+        try:
+            self._stream = self._find_video()
+            self._stream.thread_type = "AUTO"
+            kinds = ("audio", "subtitle") if copy else ()
+            self.copied: list[Stream] = [
+                stream for stream in self._container.streams if stream.type in kinds and stream.codec_context
+            ]
+            self._zero = self._find_zero()
+            self._ended = False  # the window's end, or the file's, was reached
+            self._decoded = 0
+            self._reached = Fraction(0)
+            first = self._first_frame()
+            self.origin = self._zero if not trim else self._zero + self._time(first)
+            self._turn = display_turn(first)
+            self.info = self._describe(first)
+        except BaseException:
+            self._container.close()
+            raise
+
+    def _open(self, source: VideoSource) -> InputContainer:
+        if isinstance(source, str | Path):
+            if not Path(source).exists():
+                raise VideoError(f"{self.name}: no such file")
+            source = str(source)
+        elif source.seekable():
+            source.seek(0)
+        try:
+            return av.open(source, "r", metadata_errors="replace")
+        except (FFmpegError, OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise VideoError(
+                f"{self.name} cannot be read as a video ({reason}): it is damaged, cut off, or not a video"
+            ) from error
+
+    def _find_video(self) -> VideoStream:
+        for stream in self._container.streams.video:
+            if not stream.disposition & Disposition.attached_pic and stream.codec_context:
+                return stream
+        raise VideoError(
+            f"{self.name} has no video stream: expected a clip, got only sound or a cover picture"
+        )
+
+    def _find_zero(self) -> Fraction:
+        """The file's own time of its start, in seconds."""
+        video = self._stream.start_time
+        zero = Fraction(0) if video is None else video * cast(Fraction, self._stream.time_base)
+        for stream in self.copied:
+            if stream.type == "audio" and stream.start_time is not None and stream.time_base is not None:
+                start = stream.start_time * stream.time_base
+                if start < zero - _PRIMING_SECONDS:
+                    zero = start
+        return zero
+
+    def _time(self, frame: av.VideoFrame) -> Fraction:
+        """A frame's seconds since the file's start (for clips without times: by counting)."""
+        if frame.pts is None or frame.time_base is None:
+            return self._decoded / self._rate
+        return frame.pts * frame.time_base - self._zero
+
+    @property
+    def _rate(self) -> Fraction:
+        return self._stream.average_rate or self._stream.guessed_rate or Fraction(25)
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        """Decode to the end of the window or the file; gather the other streams' packets."""
+        wanted: list[Stream] = [self._stream, *self.copied]
+        done: set[int] = set()
+        try:
+            for packet in self._container.demux(*wanted):
+                if packet.stream.index in done:
+                    continue
+                if packet.stream.index == self._stream.index:
+                    for frame in cast("list[av.VideoFrame]", packet.decode()):
+                        if self._end is not None and self._time(frame) >= self._end:
+                            done.add(self._stream.index)
+                            break
+                        yield frame
+                elif packet.dts is not None and packet.time_base is not None:
+                    self._note_packet(packet, done)
+                if packet.dts is not None and packet.time_base is not None:
+                    end = (packet.pts if packet.pts is not None else packet.dts) + (packet.duration or 0)
+                    self._reached = max(self._reached, end * packet.time_base)
+                if self._stream.index in done and len(done) == len(wanted):
+                    return
+        except FFmpegError as error:
+            if isinstance(error, EOFError):
+                return
+            reason = error.strerror or str(error)
+            raise VideoError(f"{self.name}: frame {self._decoded} cannot be decoded ({reason})") from error
+        if self._stream.index not in done:
+            self._check_length()
+
+    def _note_packet(self, packet: Packet, done: set[int]) -> None:
+        begin = (
+            cast(int, packet.pts if packet.pts is not None else packet.dts) * packet.time_base - self._zero
+        )
+        if begin + (packet.duration or 0) * packet.time_base <= self._start and self._start:
+            return
+        if self._end is not None and begin >= self._end:
+            done.add(packet.stream.index)
+            return
+        self.packets.append(packet)
+
+    def _check_length(self) -> None:
+        """Raise if the file ended before the length that its header declares."""
+        container_format = self._container.format.name
+        if self._container.duration is None or not any(n in container_format for n in _DECLARED_LENGTH):
+            return
+        declared = Fraction(self._container.duration, av.time_base)
+        reached = self._reached - self._zero
+        if declared - reached > max(Fraction(1, 2) * min(declared, 1), 2 / self._rate):
+            raise VideoError(
+                f"{self.name} is cut off: it says {float(declared):.2f} s and ends after "
+                f"{float(max(reached, Fraction(0))):.2f} s. Get a whole copy, or trim it to what is there"
+            )
+
+    def _first_frame(self) -> av.VideoFrame:
+        """Decode up to the first frame of the window."""
+        if self._start:
+            target = (self._start + self._zero) / cast(Fraction, self._stream.time_base)
+            self._container.seek(int(target), stream=self._stream, backward=True)
+            self._frames = self._decode()
+            first = next(self._frames, None)
+            if first is None or self._time(first) > self._start:  # the index was wrong: read from the start
+                self.packets.clear()
+                self._container.seek(0, backward=True)
+                self._frames = self._decode()
+            else:
+                self._frames = chain([first], self._frames)
+        else:
+            self._frames = self._decode()
+        for frame in self._frames:
+            if frame.pts is None or self._time(frame) >= self._start:
+                self._frames = chain([frame], self._frames)
+                return frame
+            self._decoded += frame.pts is None
+        where = f" from {float(self._start):g} s on" if self._start else ""
+        raise VideoError(f"{self.name} has no frames{where}: nothing to read")
+
+    def _describe(self, first: av.VideoFrame) -> VideoInfo:
+        stream, turned = self._stream, self._turn[0] % 2 == 1
+        planar = plane_layout(planar_frame(first).format.name)
+        aspect = stream.sample_aspect_ratio or Fraction(1)
+        return VideoInfo(
+            name=self.name,
+            width=first.height if turned else first.width,
+            height=first.width if turned else first.height,
+            rate=self._rate,
+            time_base=stream.time_base or 1 / self._rate,
+            frames=self._expected_frames(),
+            codec=stream.codec_context.name,
+            pixel_format=first.format.name,
+            bits=planar.bits if planar else 8,
+            sample_aspect=1 / aspect if turned else aspect,
+            tags=color_tags(first, stream),
+            rotation=-self._turn[0] * 90 % 360,
+            interlaced=bool(first.interlaced_frame),
+            alpha=bool(planar and planar.alpha),
+            audio=tuple(s.codec_context.name for s in self.copied if s.type == "audio"),
+            timecode=stream.metadata.get("timecode") or self._container.metadata.get("timecode"),
+            metadata=lasting_metadata(self._container.metadata),
+        )
+
+    def _expected_frames(self) -> int | None:
+        stream = self._stream
+        total: Fraction | None = None
+        if stream.frames:
+            total = Fraction(stream.frames)
+        elif stream.duration and stream.time_base:
+            total = stream.duration * stream.time_base * self._rate
+        elif self._container.duration:
+            total = Fraction(self._container.duration, av.time_base) * self._rate
+        if total is None:
+            return None
+        left = total - self._start * self._rate
+        if self._end is not None:
+            left = min(left, (self._end - self._start) * self._rate)
+        return max(1, round(left))
+
+    def __iter__(self) -> Iterator[Frame]:
+        info, layout_alpha = self.info, self.info.alpha
+        colors = BufferPool((3, info.height, info.width))
+        alphas = BufferPool((1, info.height, info.width))
+        quarters, mirrored = self._turn
+        shift = self.origin - self._zero
+        previous: Fraction | None = None
+        for decoded in self._frames:
+            size = (decoded.width, decoded.height)
+            if (size[::-1] if quarters % 2 else size) != (info.width, info.height):
+                raise VideoError(
+                    f"{self.name}: frame {self._decoded} is {size[0]}x{size[1]}, the clip began as "
+                    f"{info.width}x{info.height}: split it where the size changes"
+                )
+            rgb = colors.take()
+            alpha = alphas.take() if layout_alpha else None
+            planes_to_rgb(
+                planar_frame(decoded),
+                info.tags,
+                stored_view(rgb, quarters, mirrored),
+                None if alpha is None else stored_view(alpha, quarters, mirrored),
+            )
+            time = self._time(decoded) - shift
+            if previous is not None and time <= previous:
+                log.warning("%s: frame %d does not come after the one before it", self.name, self._decoded)
+                time = previous + 1 / info.rate
+            previous = time
+            index, self._decoded = self._decoded, self._decoded + 1
+            yield Frame(
+                index, time, torch.from_numpy(rgb), None if alpha is None else torch.from_numpy(alpha)
+            )
+            del rgb, alpha
+
+    def close(self) -> None:
+        """Close the file."""
+        self._frames = iter(())
+        self._container.close()
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,290 @@
+"""Writing a clip: frames encoded as they come, sound beside them, the file in place only when it is whole."""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import av
+import numpy as np
+import torch
+from av.error import FFmpegError
+
+from .video_facts import usual_matrix
+from .video_planes import rgb_to_planes
+from .video_sound import SoundTracks
+from .video_types import MATRIX_RGB, RANGE_FULL, RANGE_LIMITED, ColorTags, Frame, VideoError, VideoInfo
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.packet import Packet
+    from av.stream import Stream
+    from av.video.stream import VideoStream
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How to write a clip.
+
+    ``codec``: "h264" (also where it is None), "h265", "ffv1" (lossless RGB) or "prores". ``crf``: constant
+    quality of h264 and h265, lower is better, None for 18 and 20. ``preset``: their speed. ``bits``: per
+    sample, None for the source's where the codec has it.
+    """
+
+    codec: str | None = None
+    crf: int | None = None
+    preset: str | None = None
+    bits: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.codec is not None and self.codec not in CODECS:
+            raise VideoError(f"codec must be one of {', '.join(CODECS)}, got {self.codec!r}")
+        if self.bits not in (None, 8, 10, 12, 16):
+            raise VideoError(f"bits must be 8, 10, 12 or 16, got {self.bits}")
+        if self.crf is not None and not 0 <= self.crf <= 51:
+            raise VideoError(f"crf must be 0 (best) to 51, got {self.crf}")
+        if (self.crf is not None or self.preset is not None) and self.codec not in (None, "h264", "h265"):
+            raise VideoError(f"crf and preset are settings of h264 and h265, not of {self.codec}")
+
+
+@dataclass(frozen=True)
+class _Codec:
+    """An encoder, the pixel format it gets, and its options."""
+
+    encoder: str
+    pixel_format: Callable[[int, int, int, bool], str]
+    options: Callable[[Encoding, bool], dict[str, str]]
+
+
+def _video_format(width: int, height: int, bits: int, alpha: bool) -> str:
+    # Half-size chroma cannot cover an odd side exactly: these clips keep chroma at full size.
+    sampling = "444" if width % 2 or height % 2 else "420"
+    return f"yuv{sampling}p" + ("10le" if bits > 8 else "")
+
+
+def _lossless_format(width: int, height: int, bits: int, alpha: bool) -> str:
+    if bits <= 8:
+        return "bgra" if alpha else "bgr0"
+    depth = 10 if bits == 10 else 12 if bits <= 12 else 16
+    return f"gbr{'a' if alpha else ''}p{depth}le"
+
+
+def _prores_format(width: int, height: int, bits: int, alpha: bool) -> str:
+    return "yuva444p10le" if alpha else "yuv422p10le"
+
+
+def _constant_quality(crf: int, preset: str) -> Callable[[Encoding, bool], dict[str, str]]:
+    def options(encoding: Encoding, alpha: bool) -> dict[str, str]:
+        chosen = crf if encoding.crf is None else encoding.crf
+        return {"crf": str(chosen), "preset": encoding.preset or preset, "x265-params": "log-level=error"}
+
+    return options
+
+
+CODECS = {
+    "h264": _Codec("libx264", _video_format, _constant_quality(18, "veryfast")),
+    "h265": _Codec("libx265", _video_format, _constant_quality(20, "veryfast")),
+    "ffv1": _Codec("ffv1", _lossless_format, lambda e, a: {"level": "3", "slicecrc": "1", "g": "1"}),
+    "prores": _Codec("prores_ks", _prores_format, lambda e, a: {"profile": "4" if a else "3"}),
+}
+
+
+class VideoWriter:
+    """Write frames to a video file: ``write`` each, ``finish``, ``commit``; or ``abort`` at any moment.
+
+    ``info``: of the clip the frames came from: time base, rate, colour tags, aspect and metadata are kept.
+    ``streams``, ``packets`` and ``origin``: a reader's copied streams, the queue in which their packets
+    gather, and their common start.
+    Raises VideoError for a target or a codec that does not work here.
+    """
+
+    def __init__(
+        self,
+        target: str | Path,
+        info: VideoInfo,
+        encoding: Encoding | None = None,
+        *,
+        streams: Sequence[Stream] = (),
+        packets: deque[Packet] | None = None,
+        origin: Fraction = Fraction(0),
+    ) -> None:
+        self.target = Path(target)
+        self.info = info
+        self.frames = 0
+        self._encoding = encoding or Encoding()
+        self._codec = CODECS[self._encoding.codec or "h264"]
+        self._packets = packets if packets is not None else deque()
+        self._time_base = info.time_base
+        self._last: tuple[Fraction, Fraction] | None = None
+        if not self.target.parent.is_dir():
+            raise VideoError(f"{self.target.parent} is not a folder: create it first")
+        if self.target.is_dir():
+            raise VideoError(f"{self.target} is a folder: expected the name of a video file")
+        # The suffix stays: by it FFmpeg knows the container.
+        self._part = self.target.with_name(f".chrominance-{secrets.token_hex(6)}{self.target.suffix}")
+        self._container = self._open()
+        self._stream: VideoStream | None = None
+        try:
+            self._check_codec()
+            self._add_stream()
+            self._sound = SoundTracks(self._container, streams, origin, self.target.name)
+        except BaseException:
+            self.abort()
+            raise
+
+    def _open(self) -> OutputContainer:
+        options = {}
+        suffix = self.target.suffix.lower()
+        if suffix in (".mp4", ".mov", ".m4v"):
+            # Players start at once (index in front); the clip's start is kept to the tick.
+            scale = self._time_base.denominator
+            options = {"movflags": "+faststart", "movie_timescale": str(max(1000, min(scale, 2**31 - 1)))}
+        try:
+            return av.open(str(self._part), "w", container_options=options)
+        except (FFmpegError, OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise VideoError(
+                f"{self.target} cannot be written ({reason}): expected a writable folder and a name that "
+                "ends in .mp4, .mkv, .mov or .avi"
+            ) from error
+
+    def _check_codec(self) -> None:
+        encoder = self._codec.encoder
+        try:
+            av.Codec(encoder, "w")
+        except ValueError as error:
+            raise VideoError(f"this FFmpeg has no {encoder}: choose another codec") from error
+        if encoder not in self._container.supported_codecs:
+            raise VideoError(
+                f"{self.target.suffix} files cannot hold {encoder}'s pictures: choose .mkv, or another codec"
+            )
+
+    def _add_stream(self) -> None:
+        """Create the video stream; its size waits for the first frame."""
+        self._stream = cast(
+            "VideoStream", self._container.add_stream(self._codec.encoder, rate=self.info.rate)
+        )
+        timecode = self.info.timecode
+        if timecode is not None:
+            self._stream.metadata["timecode"] = timecode
+        self._container.metadata.update(self.info.metadata)
+
+    def _configure(self, frame: Frame) -> None:
+        """Set the encoder up for frames of this size."""
+        info, encoding, codec = self.info, self._encoding, self._codec
+        height, width = frame.rgb.shape[-2:]
+        alpha = frame.alpha is not None
+        stream = cast("VideoStream", self._stream)
+        context = stream.codec_context
+        stream.width, stream.height = width, height
+        pixel_format = codec.pixel_format(width, height, encoding.bits or info.bits, alpha)
+        stream.pix_fmt = pixel_format
+        context.options = codec.options(encoding, alpha)
+        if self._container.format.name == "avi":
+            # AVI counts frames, it has no times: one tick a frame, and no frame out of order.
+            self._time_base = 1 / info.rate
+            context.options = {**context.options, "bf": "0"}
+        context.time_base = self._time_base
+        context.sample_aspect_ratio = info.sample_aspect
+        if codec.encoder == "libx265" and self._container.format.name in ("mp4", "mov"):
+            context.codec_tag = "hvc1"
+        self._tags = _written_tags(info.tags, pixel_format, width, height)
+        context.color_range = self._tags.range
+        context.color_primaries = self._tags.primaries
+        context.color_trc = self._tags.transfer
+        context.colorspace = self._tags.matrix
+        self._size = (width, height)
+        self._pixel_format = pixel_format
+
+    def write(self, frame: Frame) -> None:
+        """Encode one frame: rgb [3,H,W] 0..1, all of one size, times rising."""
+        if self._stream is None:
+            raise VideoError("the writer is closed")
+        if self.frames == 0:
+            self._configure(frame)
+        height, width = frame.rgb.shape[-2:]
+        if (width, height) != self._size:
+            raise VideoError(
+                f"frame {frame.index} is {width}x{height}, the clip began as {self._size[0]}x{self._size[1]}"
+            )
+        picture = av.VideoFrame(width, height, self._pixel_format)
+        picture.time_base = self._time_base
+        picture.pts = self._tick(frame)
+        picture.color_range = self._tags.range
+        picture.colorspace = self._tags.matrix
+        alpha = None if frame.alpha is None else _to_numpy(frame.alpha)
+        rgb_to_planes(_to_numpy(frame.rgb), alpha, self._tags, picture)
+        try:
+            self._container.mux(self._stream.encode(picture))
+            self.frames += 1
+            self._drain()
+        except (FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+
+    def _tick(self, frame: Frame) -> int:
+        exact = frame.time / self._time_base
+        tick = round(exact)
+        if self._container.format.name == "avi" and tick != self.frames:
+            raise VideoError(
+                f"{self.target.name}: AVI has no varying frame rate, and frame {frame.index} does not fall "
+                f"on {float(self.info.rate):g} frames a second: choose .mp4 or .mkv"
+            )
+        if self._last is not None and tick <= self._last[0]:
+            raise VideoError(f"frame {frame.index} does not come after the one before it")
+        self._last = (Fraction(tick), frame.time)
+        return tick
+
+    def _drain(self) -> None:
+        while self._packets:
+            self._sound.feed(self._packets.popleft())
+
+    def _failure(self, error: Exception) -> VideoError:
+        reason = getattr(error, "strerror", None) or str(error)
+        return VideoError(f"{self.target} cannot be written ({reason}) at frame {self.frames}")
+
+    def finish(self) -> None:
+        """Write what is left and close the file; it is not yet in its place."""
+        if self.frames == 0:
+            raise VideoError(f"{self.info.name}: there were no frames to write")
+        try:
+            self._container.mux(cast("VideoStream", self._stream).encode(None))
+            self._drain()
+            self._sound.flush()
+            self._container.close()
+        except (FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+
+    def commit(self) -> None:
+        """Put the finished file in its place."""
+        try:
+            self._part.replace(self.target)
+        except OSError as error:
+            raise VideoError(f"{self.target} cannot be replaced ({error.strerror})") from error
+
+    def abort(self) -> None:
+        """Stop and remove what was written; the target is as it was."""
+        self._stream = None
+        try:
+            self._container.close()
+        except (FFmpegError, OSError, ValueError):
+            pass  # a file that is thrown away may stay without its trailer
+        finally:
+            self._part.unlink(missing_ok=True)
+
+
+def _written_tags(tags: ColorTags, pixel_format: str, width: int, height: int) -> ColorTags:
+    """The clip's tags, with range and matrix as the pixel format needs them."""
+    if pixel_format.startswith(("gbr", "bgr")):
+        return replace(tags, range=RANGE_FULL, matrix=MATRIX_RGB)
+    if tags.matrix == MATRIX_RGB:
+        return replace(tags, range=RANGE_LIMITED, matrix=usual_matrix(width, height))
+    return tags
+
+
+def _to_numpy(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().to("cpu", torch.float32).numpy()
