@@ -1,0 +1,150 @@
+"""One table of every figure that was promised, with its bar.
+
+``python -m chrominance.benchmarks scorecard --data FOLDER`` measures; FOLDER holds val.tar, val_people.tar,
+bw/true_color and video/ (those that are there are used, the rows of the others say so).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from ..models import load_colorizer, shipped_weights
+from ..pipelines.colorize import colorize
+from ..pipelines.photo_set import PhotoSet
+from . import quality
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: what, how much, what was promised (a text), whether it is met (None: no bar)."""
+
+    section: str
+    figure: str
+    value: str
+    bar: str = ""
+    met: bool | None = None
+
+
+def _at_most(section: str, figure: str, value: float, bar: float, unit: str = "") -> Row:
+    return Row(section, figure, f"{value:.4g}{unit}", f"≤ {bar:g}{unit}", value <= bar)
+
+
+def _at_least(section: str, figure: str, value: float, bar: float, unit: str = "") -> Row:
+    return Row(section, figure, f"{value:.4g}{unit}", f"≥ {bar:g}{unit}", value >= bar)
+
+
+def color_rows(data: Path | None) -> Iterator[Row]:
+    """Colour science: speed beside kornia on a 4K frame, error beside exact float64."""
+    from . import color
+
+    for name, value in color.measure().items():
+        if name.startswith("speedup"):
+            yield _at_least("color", name, value, 3.0, "×")
+        elif name.startswith("error"):
+            yield _at_most("color", name, value, 1e-4)
+
+
+def loading_rows(data: Path | None) -> Iterator[Row]:
+    """Loading a checkpoint of 130 MB."""
+    from . import loading
+
+    times = loading.measure()
+    yield _at_most("loading", "warm load of 130 MB of safetensors", times.warm_ms, loading.BAR_MS, " ms")
+    yield _at_most("loading", "loads for two askers", times.loads, 1)
+
+
+def weights_rows(data: Path | None) -> Iterator[Row]:
+    """What ships."""
+    size = shipped_weights("embedded").stat().st_size / 1e6
+    yield _at_most("weights", "embedded.safetensors", size, 16, " MB")
+
+
+def lightness_rows(data: Path | None) -> Iterator[Row]:
+    """Lightness before and after colouring, for every pixel, in exact float64."""
+    from skimage import color as exact
+    from skimage import data as pictures
+
+    colorizer = load_colorizer()
+    photo = torch.from_numpy(pictures.astronaut()).permute(2, 0, 1)[None].float() / 255
+    for height, width in ((3000, 4000), (17, 33), (1, 1)):
+        rgb = torch.nn.functional.interpolate(photo, size=(height, width), mode="bicubic").clamp(0, 1)
+        out = colorize(rgb, colorizer).rgb
+        worst = 0.0
+        for before, after in zip(rgb.split(256, 2), out.split(256, 2), strict=True):
+            L = (exact.rgb2lab(x[0].permute(1, 2, 0).double().numpy())[..., 0] for x in (before, after))
+            worst = max(worst, float(abs(next(L) - next(L)).max()))
+        yield _at_most("lightness", f"largest change of L, {width}x{height}", worst, 0.01)
+
+
+def video_rows(data: Path | None) -> Iterator[Row]:
+    """Memory on a clip repeated ten times; frames and sound."""
+    from . import video
+
+    yield from (Row(*row) for row in video.scorecard_rows())
+
+
+def photo_rows(data: Path | None) -> Iterator[Row]:
+    """Quality on photos never trained on, beside grey's."""
+    sets = {
+        "400 photos": "val.tar",
+        "150 people": "val_people.tar",
+        "plates of 1905-15": "bw/true_color",
+    }
+    colorizer = load_colorizer()
+    for name, place in sets.items():
+        if data is None or not (data / place).exists():
+            yield Row("photos", name, f"not measured: no {place} in --data")
+            continue
+        photos = PhotoSet([data / place])
+        without, auto = quality.score(photos, None), quality.score(photos, colorizer)
+        for key, heading in quality.COLUMNS:
+            yield Row("photos", f"{name}: {heading}", f"{auto[key]:.2f}", f"grey {without[key]:.2f}")
+        share = 100 * auto["colorfulness"] / auto["true_colorfulness"]
+        yield Row("photos", f"{name}: colourfulness of the originals'", f"{share:.0f} %")
+
+
+#: What can be asked for with --only.
+SECTIONS: dict[str, Callable[[Path | None], Iterator[Row]]] = {
+    "color": color_rows,
+    "loading": loading_rows,
+    "weights": weights_rows,
+    "lightness": lightness_rows,
+    "video": video_rows,
+    "photos": photo_rows,
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure and print; exit code 1 where a bar is missed."""
+    parser = argparse.ArgumentParser(prog="python -m chrominance.benchmarks scorecard", description=__doc__)
+    parser.add_argument("--data", type=Path, help="folder of the photos and clips to measure on")
+    parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS))
+    parser.add_argument("--json", type=Path, help="write the rows there as well")
+    options = parser.parse_args(argv)
+    if options.data is not None and not options.data.is_dir():
+        parser.error(f"no such folder: {options.data}")
+    rows: list[Row] = []
+    sys.stdout.write("| section | figure | measured | bar | met |\n| --- | --- | ---: | --- | --- |\n")
+    for section in options.only:
+        for row in SECTIONS[section](options.data):
+            rows.append(row)
+            met = {True: "yes", False: "**no**", None: ""}[row.met]
+            sys.stdout.write(f"| {row.section} | {row.figure} | {row.value} | {row.bar} | {met} |\n")
+            sys.stdout.flush()
+    if options.json is not None:
+        part = options.json.with_name(options.json.name + ".part")
+        part.write_text(json.dumps([asdict(r) for r in rows], indent=1, ensure_ascii=False), encoding="utf-8")
+        os.replace(part, options.json)
+    return int(any(row.met is False for row in rows))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
