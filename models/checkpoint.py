@@ -35,7 +35,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     tensors = drop_prefixes(checkpoint.tensors)
     if not tensors:
         raise NotACheckpointError("holds no tensors", path)
-    return Checkpoint(tensors, checkpoint.metadata, path, checkpoint.mapped)
+    return Checkpoint(tensors, checkpoint.metadata, path, checkpoint.check_later)
 
 
 def peek_shapes(path: str | Path) -> Shapes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -71,6 +72,10 @@ class Colorizer(ABC):
     spec: ModelSpec
     network: nn.Module
 
+    #: Called once, before the first picture; it raises if the network cannot be used. The loader sets it
+    #: where looking at every weight would cost more than loading them.
+    before_first_use: Callable[[], None] | None = None
+
     @property
     def device(self) -> torch.device:
         """Where the network's parameters are now."""
@@ -100,7 +105,7 @@ class Colorizer(ABC):
         the shorter side, default the spec's. ``temperature``: annealing temperature, only for systems
         whose spec has one. Returns float32 on the network's device, aspect kept.
         Raises ValueError for L of another shape, for NaN or infinity in L, for a condition or a setting
-        that the system does not know.
+        that the system does not know, for weights that turn out to be damaged.
         """
         if L.ndim != 4 or L.shape[1] != 1 or 0 in L.shape:
             raise ValueError(f"L must be [B,1,H,W] with no empty side, got {list(L.shape)}")
@@ -120,6 +125,9 @@ class Colorizer(ABC):
             raise ValueError(f"temperature must be above 0 and at most 10, got {temperature}")
         if size is not None and not 16 <= size <= 4096:
             raise ValueError(f"working size must be 16..4096, got {size}")
+        if self.before_first_use is not None:
+            self.before_first_use()
+            self.before_first_use = None
         return self._colorize(
             L, conditions, size=size or self.spec.size, temperature=temperature or self.spec.temperature
         )

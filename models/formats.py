@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,14 +33,14 @@ class Checkpoint:
     """The tensors of a file, unwrapped, under their names in the file, on the CPU.
 
     ``metadata``: what a safetensors header says beside the tensors; empty for other formats.
-    ``mapped``: whether the tensors lie in the file's own pages (they are private: writing to one does not
-    change the file).
+    ``check_later``: whether large tensors are looked at for NaN at the first use and not on loading: for
+    a format that loads in less time than reading its values takes.
     """
 
     tensors: State
     metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     path: Path | None = None
-    mapped: bool = False
+    check_later: bool = False
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -105,7 +106,8 @@ def _describe(head: bytes) -> str:
         if stripped.startswith(start) or head.startswith(start):
             return what
     try:
-        text = head[:-3].decode("utf-8") if len(head) == HEAD_BYTES else head.decode("utf-8")
+        # The last character may be cut in two.
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
         text = ""
     if text and all(c.isprintable() or c in "\r\n\t\f" for c in text):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from .checkpoint import load_checkpoint
 from .contract import Colorizer
@@ -25,6 +28,10 @@ from .system import State, System
 
 #: The types that a network can be asked to compute in.
 DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+
+# Of a mapped file, this many bytes are looked at for NaN on loading, small tensors first; the rest waits
+# for the first use, which reads them in any case.
+_CHECK_AT_ONCE = 4 * 2**20
 
 
 def load_colorizer(
@@ -71,7 +78,7 @@ def assemble(
     system = detect_system(checkpoint.shapes, systems, path=checkpoint.path)
     title = system.spec.title
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _NoInit():
             network = system.build(checkpoint.shapes)
         state = system.remap(dict(checkpoint.tensors))
     except KeyError as error:
@@ -81,11 +88,14 @@ def assemble(
     except (RuntimeError, ValueError, IndexError) as error:
         reason = str(error).split("\n")[0]
         raise CheckpointError(f"cannot be read as {title} ({reason}): fetch the file again") from error
-    _fill(network, state, dtype, title)
+    later = _fill(network, state, dtype, title, check_later=checkpoint.check_later)
     network.eval().requires_grad_(False)
     if system.channels_last:
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    return system.make(network, checkpoint.metadata)
+    colorizer = system.make(network, checkpoint.metadata)
+    if later:
+        colorizer.before_first_use = partial(_check_network, network, later, checkpoint.path)
+    return colorizer
 
 
 def usable_device(device: torch.device | str) -> torch.device:
@@ -101,8 +111,29 @@ def usable_device(device: torch.device | str) -> torch.device:
     return target
 
 
-def _fill(network: nn.Module, state: State, dtype: torch.dtype, title: str) -> None:
-    """Give the meta-built ``network`` the tensors of ``state``, converted to ``dtype`` where they differ."""
+class _NoInit(TorchFunctionMode):
+    """Leaves out the random initialisation: on the meta device it would be work for nothing."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+def _fill(
+    network: nn.Module, state: State, dtype: torch.dtype, title: str, *, check_later: bool
+) -> tuple[str, ...]:
+    """Give the meta-built ``network`` the tensors of ``state``, converted to ``dtype`` where they differ.
+
+    Returns the names of those whose values were not looked at.
+    """
     wanted = network.state_dict()
     # Batch norms saved before PyTorch 0.4.1 have no such counter, and in eval mode nothing reads it.
     for key in wanted:
@@ -115,10 +146,20 @@ def _fill(network: nn.Module, state: State, dtype: torch.dtype, title: str) -> N
     unexpected = [key for key in state if key not in wanted and key not in constants]
     if missing or unexpected:
         raise KeyMismatchError(title, missing, unexpected)
-    ready = {
-        key: _fitted(key, state[key], place, dtype, title) for key, place in {**wanted, **constants}.items()
-    }
-    _check_finite(ready, state)
+    places = {**wanted, **constants}
+    ready = {key: _fitted(key, state[key], place, dtype, title) for key, place in places.items()}
+    # What was converted has been read anyway, and small tensors cost little to read.
+    later, budget = [], _CHECK_AT_ONCE
+    for key, tensor in sorted(ready.items(), key=lambda item: item[1].nbytes):
+        budget -= tensor.nbytes
+        if check_later and tensor is state[key] and budget < 0:
+            later.append(key)
+    for key in _non_finite({key: ready[key] for key in ready.keys() - set(later)}):
+        if bool(torch.isfinite(state[key].float()).all()):
+            raise NonFiniteError(
+                f"tensor {key} has values beyond the range of {dtype}: load it as float32 or bfloat16"
+            )
+        raise _damaged(key)
     for name in constants:
         owner, _, leaf = name.rpartition(".")
         setattr(network.get_submodule(owner), leaf, ready.pop(name))
@@ -128,6 +169,7 @@ def _fill(network: nn.Module, state: State, dtype: torch.dtype, title: str) -> N
             raise UnfilledError(
                 f"read as {title}, {name} got no value: the system's remap has to supply what the file lacks"
             )
+    return tuple(later)
 
 
 def _fitted(key: str, tensor: Tensor, place: Tensor, dtype: torch.dtype, title: str) -> Tensor:
@@ -141,17 +183,23 @@ def _fitted(key: str, tensor: Tensor, place: Tensor, dtype: torch.dtype, title: 
     return tensor.to(dtype if place.is_floating_point() else place.dtype)
 
 
-def _check_finite(ready: State, state: State) -> None:
-    floating = {key: t for key, t in ready.items() if t.is_floating_point() and t.numel()}
+def _check_network(network: nn.Module, names: tuple[str, ...], path: Path | None) -> None:
+    """Raise NonFiniteError if one of the named weights holds NaN or infinity."""
+    weights = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    for key in _non_finite({name: weights[name] for name in names if name in weights}):
+        raise _damaged(key, path)
+
+
+def _non_finite(tensors: State) -> list[str]:
+    floating = {key: t for key, t in tensors.items() if t.is_floating_point()}
+    if not floating:
+        return []
     # A sum runs at the speed of memory and shows NaN and infinity; only a suspect is looked at closely.
-    sums = {key: t.sum(dtype=torch.float32 if t.itemsize < 4 else t.dtype) for key, t in floating.items()}
-    suspects = [key for key, total in sums.items() if not torch.isfinite(total)]
-    for key in suspects:
-        if bool(torch.isfinite(floating[key]).all()):
-            continue
-        if bool(torch.isfinite(state[key].float()).all()):
-            raise NonFiniteError(
-                f"tensor {key} has values beyond the range of {floating[key].dtype}: "
-                "load it as float32 or bfloat16"
-            )
-        raise NonFiniteError(f"tensor {key} holds NaN or infinity: the file is damaged, fetch it again")
+    sums = torch.stack([t.sum(dtype=torch.promote_types(t.dtype, torch.float32)) for t in floating.values()])
+    clean = torch.isfinite(sums).tolist()
+    suspects = [key for key, ok in zip(floating, clean, strict=True) if not ok]
+    return [key for key in suspects if not bool(torch.isfinite(floating[key]).all())]
+
+
+def _damaged(key: str, path: Path | None = None) -> NonFiniteError:
+    return NonFiniteError(f"tensor {key} holds NaN or infinity: the file is damaged, fetch it again", path)

@@ -57,9 +57,8 @@ def claims_pickle(path: Path, head: bytes) -> bool:
 
 def read_torch_zip(path: Path) -> Checkpoint:
     """Return the tensors of a file in today's form, mapped where the archive allows it."""
-    mappable = _check_archive(path)
-    tensors = unwrap(_load(path, mmap=mappable), path)
-    return Checkpoint(tensors, path=path, mapped=mappable)
+    mappable = _check_archive(path) and path.suffix != ".safetensors"
+    return Checkpoint(unwrap(_load(path, mmap=mappable), path), path=path)
 
 
 def peek_torch_zip(path: Path) -> Shapes | None:
@@ -118,7 +117,11 @@ def _load(path: Path, *, mmap: bool) -> Any:
             # Only what the host has not allowed itself, so that its own entries outlive this load.
             theirs = torch.serialization.get_safe_globals()
             with torch.serialization.safe_globals([t for t in ALLOWED_TYPES if t not in theirs]):
-                return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+                if mmap:
+                    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+                # Given a stream, torch.load cannot choose another reader by the file's name.
+                with path.open("rb") as file:
+                    return torch.load(file, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
     except Exception as error:  # torch.load's failures have no common class

@@ -71,7 +71,7 @@ def read_safetensors(path: Path) -> Checkpoint:
         raise WrongTypeError(
             f"has an element type that this PyTorch does not know ({error}): update PyTorch", path
         ) from error
-    return Checkpoint(tensors, MappingProxyType(header.metadata), path, mapped=True)
+    return Checkpoint(tensors, MappingProxyType(header.metadata), path, check_later=True)
 
 
 SAFETENSORS = Format(

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from chrominance.models import Chroma, Colorizer, ModelSpec, System
+from chrominance.models.shapes import dimension
+
+
+class TinyNetwork(nn.Module):
+    """A convolution, a batch norm with its buffers, a head, a constant that no file carries."""
+
+    def __init__(self, width: int = 4):
+        super().__init__()
+        self.stem = nn.Conv2d(1, width, 3, padding=1)
+        self.norm = nn.BatchNorm2d(width)
+        self.head = nn.Conv2d(width, 2, 1)
+        self.register_buffer("scale", torch.empty(2, 1, 1), persistent=False)
+
+    def forward(self, x):
+        return self.head(self.norm(self.stem(x)).relu()) * self.scale
+
+
+class TinyColorizer(Colorizer):
+    def __init__(self, network, spec, metadata):
+        self.network, self.spec, self.metadata = network, spec, metadata
+
+    def _colorize(self, L, conditions, *, size, temperature):
+        ab = self.network(L.to(self.device, self.dtype) / 100).float()
+        return Chroma(ab, torch.ones_like(ab[:, :1]))
+
+
+def _remap(state):
+    return {**state, "scale": torch.full((2, 1, 1), 110.0)}
+
+
+def tiny_system(name="tiny", *, widths=(4, 8), **changes) -> System:
+    spec = ModelSpec(name, name.title(), "no paper", "Apache-2.0", "Apache-2.0")
+    fields = {
+        "spec": spec,
+        "signature": {"stem.weight": (None, 1, 3, 3), "norm.weight": (None,), "head.weight": (2, None, 1, 1)},
+        "build": lambda shapes: TinyNetwork(dimension(shapes, "stem.weight", 0, widths)),
+        "make": lambda network, metadata: TinyColorizer(network, spec, metadata),
+        "remap": _remap,
+        **changes,
+    }
+    return System(**fields)
+
+
+def tiny_state(width=4, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    state = TinyNetwork(width).state_dict()
+    return {
+        key: torch.rand(t.shape, generator=generator) + 0.1 if t.is_floating_point() else t.clone()
+        for key, t in state.items()
+    }
+
+
+@pytest.fixture
+def tiny():
+    """The tiny system, its random state dicts, its network."""
+    return SimpleNamespace(system=tiny_system, state=tiny_state, Network=TinyNetwork, Colorizer=TinyColorizer)
