@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .pictures import Picture, PictureError, load_picture, save_picture
-from .video_types import MATRIX_RGB, RANGE_FULL, ColorTags, Frame, Trim, VideoError, VideoInfo
+from .video_types import MATRIX_RGB, RANGE_FULL, ColorTags, Frame, Trim, VideoError, VideoInfo, exact_window
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -54,9 +54,7 @@ class FolderReader:
         if not self._paths:
             raise VideoError(f"{folder} holds no pictures: expected frames as PNG, JPEG or TIFF")
         if trim is not None:
-            start, length = (Fraction(value or 0) for value in trim)
-            if start < 0 or length < 0:
-                raise VideoError(f"the trim window must not be negative, got {trim[0]}, {trim[1]}")
+            start, length = exact_window(trim)
             first = -int(-start * rate // 1)
             last = -int(-(start + length) * rate // 1) if length else None
             self._paths = self._paths[first:last]

@@ -18,7 +18,7 @@ from av.stream import Disposition
 from .video_facts import color_tags, display_turn, lasting_metadata, planar_frame, stored_view
 from .video_planes import plane_layout, planes_to_rgb
 from .video_threads import BufferPool
-from .video_types import Frame, Trim, VideoError, VideoInfo, VideoSource, source_name
+from .video_types import Frame, Trim, VideoError, VideoInfo, VideoSource, exact_window, source_name
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -46,11 +46,8 @@ class VideoReader:
 
     def __init__(self, source: VideoSource, *, trim: Trim | None = None, copy: bool = True) -> None:
         self.name = source_name(source)
-        self._start = Fraction(trim[0]) if trim else Fraction(0)
-        length = Fraction(trim[1]) if trim and trim[1] else None
-        if self._start < 0 or (length is not None and length < 0):
-            raise VideoError(f"the trim window must not be negative, got start {trim[0]}, duration {trim[1]}")  # type: ignore[index]
-        self._end = None if length is None else self._start + length
+        start, length = exact_window(trim)
+        self._start, self._end = start, None if length is None else start + length
         self.packets: deque[Packet] = deque()
         self._container = self._open(source)
         try:
@@ -60,12 +57,13 @@ class VideoReader:
             self.copied: list[Stream] = [
                 stream for stream in self._container.streams if stream.type in kinds and stream.codec_context
             ]
-            self._zero = self._find_zero()
-            self._ended = False  # the window's end, or the file's, was reached
             self._decoded = 0
             self._reached = Fraction(0)
+            self._zero = Fraction(0)  # the file's own time of its start, once its first frame is there
+            self._started = False
             first = self._first_frame()
-            self.origin = self._zero if not trim else self._zero + self._time(first)
+            self._shift = self._time(first) if self._start else Fraction(0)
+            self.origin = self._zero + self._shift
             self._turn = display_turn(first)
             self.info = self._describe(first)
         except BaseException:
@@ -95,10 +93,9 @@ class VideoReader:
             f"{self.name} has no video stream: expected a clip, got only sound or a cover picture"
         )
 
-    def _find_zero(self) -> Fraction:
-        """The file's own time of its start, in seconds."""
-        video = self._stream.start_time
-        zero = Fraction(0) if video is None else video * cast(Fraction, self._stream.time_base)
+    def _find_zero(self, first: av.VideoFrame) -> Fraction:
+        """Time of the file's start: its first frame, or sound that begins well before that."""
+        zero = self._time(first)
         for stream in self.copied:
             if stream.type == "audio" and stream.start_time is not None and stream.time_base is not None:
                 start = stream.start_time * stream.time_base
@@ -111,6 +108,9 @@ class VideoReader:
         if frame.pts is None or frame.time_base is None:
             return self._decoded / self._rate
         return frame.pts * frame.time_base - self._zero
+
+    def _past_end(self, time: Fraction) -> bool:
+        return self._started and self._end is not None and time >= self._end
 
     @property
     def _rate(self) -> Fraction:
@@ -126,7 +126,7 @@ class VideoReader:
                     continue
                 if packet.stream.index == self._stream.index:
                     for frame in cast("list[av.VideoFrame]", packet.decode()):
-                        if self._end is not None and self._time(frame) >= self._end:
+                        if self._past_end(self._time(frame)):
                             done.add(self._stream.index)
                             break
                         yield frame
@@ -149,9 +149,9 @@ class VideoReader:
         begin = (
             cast(int, packet.pts if packet.pts is not None else packet.dts) * packet.time_base - self._zero
         )
-        if begin + (packet.duration or 0) * packet.time_base <= self._start and self._start:
+        if self._start and begin + (packet.duration or 0) * packet.time_base <= self._start:
             return
-        if self._end is not None and begin >= self._end:
+        if self._past_end(begin):
             done.add(packet.stream.index)
             return
         self.packets.append(packet)
@@ -162,6 +162,10 @@ class VideoReader:
         if self._container.duration is None or not any(n in container_format for n in _DECLARED_LENGTH):
             return
         declared = Fraction(self._container.duration, av.time_base)
+        if (
+            container_format == "avi"
+        ):  # FFmpeg takes the duration from what is there, the count from the header
+            declared = max(declared, self._stream.frames / self._rate)
         reached = self._reached - self._zero
         if declared - reached > max(Fraction(1, 2) * min(declared, 1), 2 / self._rate):
             raise VideoError(
@@ -171,26 +175,31 @@ class VideoReader:
 
     def _first_frame(self) -> av.VideoFrame:
         """Decode up to the first frame of the window."""
+        frames = self._decode()
+        first = next(frames, None)
+        if first is None:
+            raise VideoError(f"{self.name} has no frames: nothing to read")
+        self._zero, self._started = self._find_zero(first), True
+        if self._start and first.pts is None:
+            raise VideoError(f"{self.name} has no times to trim by: put it into .mkv or .mp4 first")
         if self._start:
-            target = (self._start + self._zero) / cast(Fraction, self._stream.time_base)
-            self._container.seek(int(target), stream=self._stream, backward=True)
-            self._frames = self._decode()
-            first = next(self._frames, None)
-            if first is None or self._time(first) > self._start:  # the index was wrong: read from the start
-                self.packets.clear()
-                self._container.seek(0, backward=True)
-                self._frames = self._decode()
-            else:
-                self._frames = chain([first], self._frames)
-        else:
-            self._frames = self._decode()
-        for frame in self._frames:
-            if frame.pts is None or self._time(frame) >= self._start:
-                self._frames = chain([frame], self._frames)
-                return frame
-            self._decoded += frame.pts is None
-        where = f" from {float(self._start):g} s on" if self._start else ""
-        raise VideoError(f"{self.name} has no frames{where}: nothing to read")
+            frames = self._seek(self._start)
+            first = next(frames, None)
+            if first is None or self._time(first) > self._start:  # a wrong index: read from the beginning
+                frames = self._seek(Fraction(0))
+                first = next(frames, None)
+        while first is not None and first.pts is not None and self._time(first) < self._start:
+            first = next(frames, None)
+        if first is None:
+            raise VideoError(f"{self.name} has no frames from {float(self._start):g} s on: nothing to read")
+        self._frames = chain([first], frames)
+        return first
+
+    def _seek(self, time: Fraction) -> Iterator[av.VideoFrame]:
+        target = (time + self._zero) / cast(Fraction, self._stream.time_base)
+        self.packets.clear()
+        self._container.seek(int(target), stream=self._stream, backward=True)
+        return self._decode()
 
     def _describe(self, first: av.VideoFrame) -> VideoInfo:
         stream, turned = self._stream, self._turn[0] % 2 == 1
@@ -237,7 +246,6 @@ class VideoReader:
         colors = BufferPool((3, info.height, info.width))
         alphas = BufferPool((1, info.height, info.width))
         quarters, mirrored = self._turn
-        shift = self.origin - self._zero
         previous: Fraction | None = None
         for decoded in self._frames:
             size = (decoded.width, decoded.height)
@@ -254,7 +262,7 @@ class VideoReader:
                 stored_view(rgb, quarters, mirrored),
                 None if alpha is None else stored_view(alpha, quarters, mirrored),
             )
-            time = self._time(decoded) - shift
+            time = self._time(decoded) - self._shift
             if previous is not None and time <= previous:
                 log.warning("%s: frame %d does not come after the one before it", self.name, self._decoded)
                 time = previous + 1 / info.rate

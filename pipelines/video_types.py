@@ -100,3 +100,16 @@ def source_name(source: VideoSource) -> str:
         return str(source)
     name = getattr(source, "name", None)
     return name if isinstance(name, str) else "the clip in memory"
+
+
+def exact_window(trim: Trim | None) -> tuple[Fraction, Fraction | None]:
+    """Return a trim window's start and duration, exact where floats are not (0.2 s is a fifth).
+
+    Raises VideoError for a negative one.
+    """
+    if trim is None:
+        return Fraction(0), None
+    start, length = (Fraction(value or 0).limit_denominator(1_000_000) for value in trim)
+    if start < 0 or length < 0:
+        raise VideoError(f"the trim window must not be negative, got start {trim[0]}, duration {trim[1]}")
+    return start, length or None
