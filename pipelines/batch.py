@@ -1,0 +1,184 @@
+"""Colour many pictures and clips: one bad file stops none of the others, finished ones are passed over."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from ..models.contract import Colorizer
+from ..models.errors import CheckpointError
+from .colorize import ColorizeSettings, colorize
+from .jobs import Job
+from .pictures import Picture, check_writable, load_picture, save_picture
+from .samples import one_line
+
+#: Asked at the start of a clip, with how many frames to expect; what it returns gets the frames done since.
+ClipProgress = Callable[[Job, int | None], Callable[[int], object]]
+
+# What a job may fail with: bad files, settings that do not fit, a full disk, too little memory.
+FAILURES = (ValueError, OSError, MemoryError, RuntimeError)
+
+
+class FolderError(OSError):
+    """A folder that cannot be made or written into."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job; ``message`` is one line of reason where it failed."""
+
+    job: Job
+    status: Literal["done", "skipped", "failed"]
+    message: str = ""
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make a folder where it is missing, and see that files can be written there; raises FolderError."""
+    probe = folder / f".chrominance-{secrets.token_hex(4)}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise FolderError(
+            f"{folder}: cannot be written into ({error.strerror or one_line(error)})"
+        ) from error
+
+
+def pass_over(jobs: Sequence[Job], *, overwrite: bool) -> tuple[list[Job], list[Outcome]]:
+    """Part jobs into those to do and those that are settled by what is there already.
+
+    A target no older than its source is finished (results appear whole or not at all). An older one fails:
+    it may be anything, and is replaced only with ``overwrite``, which redoes all.
+    """
+    todo, settled = [], []
+    for job in jobs:
+        if overwrite or not exists(job.target):
+            todo.append(job)
+        elif changed(job.target) >= changed(job.source):
+            settled.append(Outcome(job, "skipped"))
+        else:
+            message = f"{job.target} is there and older than its input: --overwrite replaces it"
+            settled.append(Outcome(job, "failed", f"{job.name}: {message}"))
+    return todo, settled
+
+
+def exists(target: Path) -> bool:
+    """Tell whether there is something at ``target``; an empty folder is nothing."""
+    return any(target.iterdir()) if target.is_dir() else target.exists()
+
+
+def changed(path: Path) -> float:
+    """Return when a file, or the newest file of a folder, was changed."""
+    if path.is_dir():
+        return max((entry.stat().st_mtime for entry in path.iterdir()), default=0.0)
+    return path.stat().st_mtime
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    colorizer: Colorizer,
+    settings: ColorizeSettings,
+    *,
+    batch: int = 4,
+    codec: str | None = None,
+    rate: float | Fraction | None = None,
+    clip_progress: ClipProgress | None = None,
+) -> Generator[Outcome]:
+    """Colour each job; give what became of it, in order.
+
+    ``batch``: frames of a clip that the network sees at once. ``codec``: of clips. ``rate``: frames a second
+    of folders of frames. While a picture is being saved, the next is read and coloured. An exception that
+    ``clip_progress`` raises, and an interrupt, stop the work and leave no half file. Raises CheckpointError
+    for weights that turn out to be damaged.
+    """
+    saving: tuple[Job, Future[None]] | None = None
+    with ThreadPoolExecutor(1, "save") as pool:
+        for job in jobs:
+            failure, picture = None, None
+            try:
+                job.target.parent.mkdir(parents=True, exist_ok=True)
+                if job.kind == "picture":
+                    picture = load_picture(job.source)
+                    check_writable(job.target, picture)
+                    picture = color_picture(picture, colorizer, settings)
+                else:
+                    color_clip(job, colorizer, settings, batch, codec, rate, clip_progress)
+            except CheckpointError:
+                raise  # the next file would fail alike
+            except FAILURES as error:
+                picture, failure = None, Outcome(job, "failed", explain(job, error))
+            if saving is not None:
+                yield saved(*saving)
+                saving = None
+            if picture is not None:
+                saving = (job, pool.submit(save_picture, job.target, picture))
+            else:
+                yield failure or Outcome(job, "done")
+        if saving is not None:
+            yield saved(*saving)
+
+
+def color_picture(picture: Picture, colorizer: Colorizer, settings: ColorizeSettings) -> Picture:
+    """Colour one picture; alpha, depth and all else stay."""
+    return picture.with_rgb(colorize(picture.rgb[None], colorizer, settings).rgb[0])
+
+
+def color_clip(
+    job: Job,
+    colorizer: Colorizer,
+    settings: ColorizeSettings,
+    batch: int,
+    codec: str | None,
+    rate: float | Fraction | None,
+    progress: ClipProgress | None,
+) -> None:
+    """Colour one clip, a video file or a folder of frames."""
+    # PyAV is loaded for clips alone.
+    from .video import VideoInfo, colorize_video
+
+    advance: Callable[[int], object] | None = None
+
+    def begin(info: VideoInfo) -> None:
+        nonlocal advance
+        if progress is not None:
+            advance = progress(job, info.frames)
+
+    def step(count: int) -> None:
+        if advance is not None:
+            advance(count)
+
+    colorize_video(
+        job.source,
+        job.target,
+        colorizer,
+        settings,
+        batch=batch,
+        codec=codec,
+        rate=rate if job.source.is_dir() else None,
+        on_info=begin,
+        progress=step,
+    )
+
+
+def saved(job: Job, future: Future[None]) -> Outcome:
+    """Wait for a picture to be saved; tell how it went."""
+    try:
+        future.result()
+    except FAILURES as error:
+        return Outcome(job, "failed", explain(job, error))
+    return Outcome(job, "done")
+
+
+def explain(job: Job, error: BaseException) -> str:
+    """Say in one line what went wrong with which file."""
+    text = one_line(error)
+    if isinstance(error, MemoryError) or "out of memory" in text.lower() or "allocate memory" in text.lower():
+        text = "not enough memory: lower --batch or --size, or scale the picture down"
+    named = str(job.source) in text or str(job.target) in text
+    return text if named else f"{job.name}: {text}"

@@ -1,0 +1,272 @@
+"""The command line, as a user calls it: mostly in this process, with a stand-in for the network."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import chrominance
+from chrominance import models
+from chrominance.__main__ import main
+from chrominance.models.contract import Chroma, Colorizer, ModelSpec
+
+ROOT = Path(chrominance.__file__).parent
+
+
+class Tint(Colorizer):
+    """One colour for everything; remembers what it was asked."""
+
+    def __init__(self, temperature: float | None = 0.4) -> None:
+        self.spec = ModelSpec("tint", "Tint", "", "", "", size=16, multiple=1, temperature=temperature)
+        self.network = torch.nn.Linear(1, 1)
+        self.asked: list[tuple] = []
+
+    def _colorize(self, L, conditions, *, size, temperature) -> Chroma:
+        self.asked.append((len(L), size, temperature))
+        ab = torch.tensor([12.0, 25.0]).reshape(1, 2, 1, 1).expand(len(L), 2, 4, 4)
+        return Chroma(ab, torch.ones(len(L), 1, 4, 4))
+
+
+@pytest.fixture
+def tint(monkeypatch) -> Tint:
+    """Put a stand-in where models are loaded."""
+    colorizer = Tint()
+    monkeypatch.setattr(models, "load_colorizer", lambda *a, **k: colorizer)
+    return colorizer
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    folder = tmp_path / "photos"
+    (folder / "sub").mkdir(parents=True)
+    for n, name in enumerate(("a.png", "b.jpg", "sub/c.tif")):
+        values = np.random.default_rng(n).integers(0, 256, (10 + n, 14)).astype(np.uint8)
+        Image.fromarray(values).save(folder / name)
+    return folder
+
+
+def run(*arguments: object) -> int:
+    return main(["colorize", *map(str, arguments)])
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_picture(tint, photos, tmp_path, capsys) -> None:
+    assert run(photos / "a.png", "-o", tmp_path / "out.png") == 0
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.mode == "RGB" and image.size == (14, 10)
+    assert capsys.readouterr() == ("", "chrominance: 1 coloured\n")
+
+
+def test_a_folder_and_a_rerun(tint, photos, tmp_path, capsys) -> None:
+    out = tmp_path / "out"
+    assert run(photos, "-o", out) == 0
+    assert names(out) == names(photos)
+    before = {name: (out / name).stat().st_mtime_ns for name in names(out)}
+    (out / "sub" / "c.tif").unlink()
+    assert run(photos, "-o", out) == 0
+    assert "1 coloured, 2 there already" in capsys.readouterr().err
+    assert len(tint.asked) == 4
+    assert before["a.png"] == (out / "a.png").stat().st_mtime_ns
+    assert run(photos, "-o", out, "--overwrite", "--quiet") == 0
+    assert len(tint.asked) == 7
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_changed_input_does_not_replace_its_old_result(tint, photos, tmp_path, capsys) -> None:
+    out = tmp_path / "out.png"
+    out.write_bytes(b"precious")
+    os.utime(out, (1000, 1000))
+    assert run(photos / "a.png", "-o", out) == 1
+    assert out.read_bytes() == b"precious"
+    assert "--overwrite" in capsys.readouterr().err
+    assert run(photos / "a.png", "-o", out, "--overwrite") == 0
+    assert out.read_bytes() != b"precious"
+
+
+def test_settings_reach_the_model(tint, photos, tmp_path) -> None:
+    assert run(photos / "a.png", "-o", tmp_path / "1.png", "--size", 32, "--temperature", 0.7) == 0
+    assert tint.asked == [(1, 32, 0.7)]
+    assert run(photos / "a.png", "-o", tmp_path / "2.png", "--strength", 0) == 0
+    with Image.open(tmp_path / "2.png") as grey, Image.open(photos / "a.png") as source:
+        assert np.array_equal(np.asarray(grey)[:, :, 1], np.asarray(source))
+    assert run(photos / "a.png", "-o", tmp_path / "3.png", "--saturation", 0) == 0
+    with Image.open(tmp_path / "3.png") as grey:
+        assert np.ptp(np.asarray(grey).astype(int), axis=2).max() == 0
+
+
+def test_a_clip_of_frames(tint, tmp_path, capsys) -> None:
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for n in range(5):
+        Image.new("L", (16, 12), 40 * n).save(frames / f"{n}.png")
+    assert run("--clip", frames, "-o", tmp_path / "out", "--batch", 2) == 0
+    assert len(names(tmp_path / "out")) == 5
+    assert [asked[0] for asked in tint.asked] == [2, 2, 1]
+    assert run(frames, "--clip", "-o", tmp_path / "out.mkv", "--codec", "ffv1", "--fps", 10) == 0
+    import av
+
+    with av.open(str(tmp_path / "out.mkv")) as film:
+        stream = film.streams.video[0]
+        assert stream.average_rate == 10 and stream.codec_context.name == "ffv1"
+        assert sum(1 for _ in film.decode(stream)) == 5
+    assert run("--clip", frames, "-o", tmp_path / "out") == 0
+    assert "there already" in capsys.readouterr().err
+
+
+def test_bad_files_are_named_and_the_others_done(tint, photos, tmp_path, capsys) -> None:
+    (photos / "text.png").write_text("not a picture")
+    data = (photos / "b.jpg").read_bytes()
+    (photos / "cut.jpg").write_bytes(data[: len(data) // 2])
+    (photos / "empty.mp4").touch()
+    out = tmp_path / "out"
+    assert run(photos, tmp_path / "absent.png", "-o", out) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert all(line.startswith(("chrominance: ", "  ")) for line in said)
+    for name in ("text.png", "cut.jpg", "empty.mp4", "absent.png"):
+        assert sum(name in line for line in said if line.startswith("chrominance: error:")) == 1
+        assert sum(name in line for line in said if line.startswith("  ")) == 1
+    assert "chrominance: error: 4 failed:" in said and said[-1] == "chrominance: 3 coloured"
+    assert names(out) == ["a.png", "b.jpg", "sub/c.tif"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["absent.png", "-o", "out.png"], 1),
+        (["empty", "-o", "out"], 1),
+        (["photos/a.png", "-o", "photos/a.png"], 1),
+        (["photos/a.png", "-o", "photos/b.jpg/out"], 1),
+        (["photos/a.png", "-o", "photos/b.jpg/out.png"], 1),
+        (["photos", "-o", "photos"], 2),
+        (["photos/a.png", "-o", "out.gif"], 2),
+        (["photos/a.png", "-o", "out.mp4"], 2),
+        (["photos", "-o", "out.png"], 2),
+        (["photos/a.png", "-o", "out.png", "--codec", "ffv1"], 2),
+        (["photos/a.png", "-o", "out.png", "--fps", "25"], 2),
+        (["photos/a.png", "-o", "out.png", "--clip"], 2),
+        (["photos/a.png", "-o", "out.png", "--strength", "2"], 2),
+        (["photos/a.png", "-o", "out.png", "--strength", "nan"], 2),
+        (["photos/a.png", "-o", "out.png", "--saturation", "-1"], 2),
+    ],
+)
+def test_one_clear_line(tint, photos, tmp_path, monkeypatch, capsys, arguments, code) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
+    assert run(*arguments) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("chrominance: error: ") and captured.err.count("\n") == 1
+    assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["a.png"],
+        ["-o", "out.png"],
+        ["a.png", "-o", "out.png", "--size", "3"],
+        ["a.png", "-o", "out.png", "--size", "big"],
+        ["a.png", "-o", "out.png", "--temperature", "0"],
+        ["a.png", "-o", "out.png", "--temperature", "nan"],
+        ["a.png", "-o", "out.png", "--batch", "0"],
+        ["a.png", "-o", "out.png", "--codec", "mpeg1"],
+        ["a.png", "-o", "out.png", "--dtype", "int8"],
+    ],
+)
+def test_usage_errors_of_the_parser(arguments, capsys) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(*arguments)
+    assert caught.value.code == 2
+    assert "chrominance colorize: error: " in capsys.readouterr().err
+
+
+def test_models_that_cannot_be_used(photos, tmp_path, capsys, monkeypatch) -> None:
+    fake = tmp_path / "model.safetensors"
+    fake.write_text("not a checkpoint")
+    for model in (fake, tmp_path / "absent.pth", photos / "a.png"):
+        assert run(photos / "a.png", "-o", tmp_path / "out.png", "--model", model) == 1
+        err = capsys.readouterr().err
+        assert err.startswith("chrominance: error: ") and err.count("\n") == 1
+    monkeypatch.setattr(models, "load_colorizer", lambda *a, **k: Tint(temperature=None))
+    assert run(photos / "a.png", "-o", tmp_path / "out.png", "--temperature", 1) == 2
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_an_unknown_device(photos, tmp_path, capsys) -> None:
+    assert run(photos / "a.png", "-o", tmp_path / "out.png", "--device", "toaster") == 2
+    assert "toaster" in capsys.readouterr().err
+
+
+def test_an_interrupt(tint, photos, tmp_path, capsys, monkeypatch) -> None:
+    def interrupted(*_, **__):
+        if tint.asked:
+            raise KeyboardInterrupt
+        return Tint._colorize(tint, *_, **__)
+
+    monkeypatch.setattr(tint, "_colorize", interrupted)
+    assert run(photos, "-o", tmp_path / "out") == 130
+    assert names(tmp_path / "out") == ["a.png"]
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_warning_of_the_library_is_shown(tint, photos, tmp_path, capsys) -> None:
+    Image.new("L", (4, 4)).save(photos / "p.png", icc_profile=b"junk" * 50)
+    assert run(photos / "p.png", "-o", tmp_path / "out.png") == 0
+    assert "chrominance: warning: " in capsys.readouterr().err
+
+
+def test_the_models_table(capsys, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("CHROMINANCE_MODELS", str(tmp_path / "mine"))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "other.safetensors").write_text("junk")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "third.safetensors").write_text("junk")
+    assert main(["models", str(tmp_path / "more")]) == 0
+    out = capsys.readouterr().out
+    for part in (
+        "embedded",
+        "Apache-2.0",
+        "other.safetensors",
+        "third.safetensors",
+        "siggraph17",
+        "MB",
+        str(tmp_path),
+    ):
+        assert part in out
+
+
+# Real runs, each in a process of its own
+
+
+def shell(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "chrominance", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+
+
+def test_version_needs_no_torch(tmp_path) -> None:
+    code = "import sys, chrominance.__main__; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, timeout=60).returncode == 0
+    done = shell("--version", cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout.strip() == f"chrominance {chrominance.__version__}"
+
+
+def test_the_embedded_network_colours_a_picture_and_the_bundled_clip(tmp_path) -> None:
+    done = shell("colorize", ROOT / "samples/photo.jpg", ROOT / "samples/clip.mp4", "-o", "out", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.splitlines()[-1] == "chrominance: 2 coloured"
+    assert names(tmp_path) == ["out/clip.mp4", "out/photo.jpg"]
+    with Image.open(tmp_path / "out/photo.jpg") as after, Image.open(ROOT / "samples/photo.jpg") as before:
+        assert after.size == before.size
+        colours = np.asarray(after).astype(int)
+    assert np.ptp(colours, axis=2).mean() > 5
