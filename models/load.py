@@ -89,10 +89,8 @@ def assemble(
     except (RuntimeError, ValueError, IndexError) as error:
         reason = str(error).split("\n")[0]
         raise CheckpointError(f"cannot be read as {title} ({reason}): fetch the file again") from error
-    later = _fill(network, state, dtype, title, check_later=checkpoint.check_later)
+    later = _fill(network, state, dtype, system, check_later=checkpoint.check_later)
     network.eval().requires_grad_(False)
-    if system.channels_last:
-        network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     colorizer = system.make(network, checkpoint.metadata)
     if later:
         colorizer.before_first_use = partial(_check_network, network, later, checkpoint.path)
@@ -113,7 +111,10 @@ def usable_device(device: torch.device | str) -> torch.device:
 
 
 class _NoInit(TorchFunctionMode):
-    """Leaves out the random initialisation: on the meta device it would be work for nothing."""
+    """Leaves out the initialisation: on the meta device it is work for nothing.
+
+    Random numbers are worse than that there: PyTorch imports its symbolic algebra for them, for seconds.
+    """
 
     def __torch_function__(
         self,
@@ -123,18 +124,21 @@ class _NoInit(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if getattr(func, "__module__", None) == "torch.nn.init":
+        if getattr(func, "__module__", None) == "torch.nn.init" or func in (Tensor.normal_, Tensor.uniform_):
             return args[0] if args else kwargs["tensor"]
+        if func in (torch.randn, torch.rand):
+            func, kwargs = torch.empty, {k: v for k, v in kwargs.items() if k != "generator"}
         return func(*args, **kwargs)
 
 
 def _fill(
-    network: nn.Module, state: State, dtype: torch.dtype, title: str, *, check_later: bool
+    network: nn.Module, state: State, dtype: torch.dtype, system: System, *, check_later: bool
 ) -> tuple[str, ...]:
     """Give the meta-built ``network`` the tensors of ``state``, converted to ``dtype`` where they differ.
 
     Returns the names of those whose values were not looked at.
     """
+    title = system.spec.title
     wanted = network.state_dict()
     # Batch norms saved before PyTorch 0.4.1 have no such counter, and in eval mode nothing reads it.
     for key in wanted:
@@ -148,7 +152,7 @@ def _fill(
     if missing or unexpected:
         raise KeyMismatchError(title, missing, unexpected)
     places = {**wanted, **constants}
-    ready = {key: _fitted(key, state[key], place, dtype, title) for key, place in places.items()}
+    ready = {key: _fitted(key, state[key], place, dtype, system) for key, place in places.items()}
     # What was converted has been read anyway, and small tensors cost little to read.
     later, budget = [], _CHECK_AT_ONCE
     for key, tensor in sorted(ready.items(), key=lambda item: item[1].nbytes):
@@ -175,7 +179,9 @@ def _fill(
     return tuple(later)
 
 
-def _fitted(key: str, tensor: Tensor, place: Tensor, dtype: torch.dtype, title: str) -> Tensor:
+def _fitted(key: str, tensor: Tensor, place: Tensor, dtype: torch.dtype, system: System) -> Tensor:
+    """Return ``tensor`` as the network wants it; the same one where nothing has to change."""
+    title = system.spec.title
     if tensor.shape != place.shape:
         raise WrongShapeError(key, tuple(place.shape), tuple(tensor.shape), system=title)
     if tensor.is_floating_point() != place.is_floating_point() or tensor.is_complex():
@@ -183,7 +189,10 @@ def _fitted(key: str, tensor: Tensor, place: Tensor, dtype: torch.dtype, title: 
             f"tensor {key} should be {'floating' if place.is_floating_point() else place.dtype}, "
             f"got {tensor.dtype} (read as {title}): get the plain weights"
         )
-    return tensor.to(dtype if place.is_floating_point() else place.dtype)
+    target = dtype if place.is_floating_point() else place.dtype
+    if system.channels_last and tensor.ndim == 4:
+        return tensor.to(target, memory_format=torch.channels_last)
+    return tensor.to(target)
 
 
 def _check_network(network: nn.Module, names: tuple[str, ...], path: Path | None) -> None:

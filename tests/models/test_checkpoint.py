@@ -332,6 +332,7 @@ def test_a_torchscript_program(tmp_path):
         load_checkpoint(tmp_path / "a.pt")
 
 
+@pytest.mark.filterwarnings("ignore:Validating sparse")
 def test_sparse_tensors_are_refused(tmp_path):
     torch.save({"w": torch.eye(3).to_sparse()}, tmp_path / "a.pth")
     with pytest.raises(WrongTypeError, match="tensor w"):

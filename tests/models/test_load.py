@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -236,3 +238,23 @@ def test_a_device_that_is_not_here(saved, device):
 def test_an_absent_file(tmp_path):
     with pytest.raises(NotAFileError, match="no such file"):
         load_colorizer(tmp_path / "none.pth")
+
+
+def test_building_makes_no_random_numbers_and_imports_no_algebra():
+    """Random numbers on the meta device would import sympy: seconds, on every start of the program."""
+    code = """
+import sys, torch
+from torch import nn
+from chrominance.models.load import _NoInit
+with torch.device("meta"), _NoInit():
+    made = [nn.Parameter(torch.randn(3, 4)), torch.rand((2, 2), dtype=torch.float16), nn.Linear(3, 4).weight]
+    made += [nn.init.trunc_normal_(torch.empty(3)), nn.init.normal_(torch.empty(3))]
+    made += [nn.LSTM(2, 2).weight_hh_l0]
+    made += [nn.Conv2d(1, 2, 3).weight, nn.init.xavier_uniform_(torch.empty(3, 3)), nn.Embedding(2, 2).weight]
+    made += [nn.MultiheadAttention(4, 2).in_proj_weight, nn.BatchNorm2d(3).running_var]
+assert all(t.is_meta for t in made), made
+assert [tuple(t.shape) for t in made[:2]] == [(3, 4), (2, 2)] and made[1].dtype == torch.float16
+print("sympy" in sys.modules)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.stdout.strip() == "False", result.stderr
