@@ -261,12 +261,21 @@ def test_version_needs_no_torch(tmp_path) -> None:
     assert done.returncode == 0 and done.stdout.strip() == f"chrominance {chrominance.__version__}"
 
 
-def test_the_embedded_network_colours_a_picture_and_the_bundled_clip(tmp_path) -> None:
-    done = shell("colorize", ROOT / "samples/photo.jpg", ROOT / "samples/clip.mp4", "-o", "out", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr.splitlines()[-1] == "chrominance: 2 coloured"
-    assert names(tmp_path) == ["out/clip.mp4", "out/photo.jpg"]
-    with Image.open(tmp_path / "out/photo.jpg") as after, Image.open(ROOT / "samples/photo.jpg") as before:
+def test_the_embedded_network_colours_a_picture_and_frames(tmp_path) -> None:
+    photo = ROOT / "samples" / "photo.jpg"
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    with Image.open(photo) as image:
+        for n in range(3):
+            image.convert("L").resize((65, 49)).save(frames / f"{n}.png")
+    done = shell("colorize", "--clip", photo, frames, "-o", "out", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "chrominance: 2 coloured\n")
+    assert names(tmp_path / "out") == [
+        "frames/000000.png",
+        "frames/000001.png",
+        "frames/000002.png",
+        "photo.jpg",
+    ]
+    with Image.open(tmp_path / "out/photo.jpg") as after, Image.open(photo) as before:
         assert after.size == before.size
-        colours = np.asarray(after).astype(int)
-    assert np.ptp(colours, axis=2).mean() > 5
+        assert np.ptp(np.asarray(after).astype(int), axis=2).mean() > 5
