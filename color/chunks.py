@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 # Channels in, channels out: each a tensor of one shape. Differentiable, no NaN gradient anywhere.
 Formula = Callable[..., "tuple[Tensor, ...]"]
-# (source [C,n,p] float32, result [C',n,p] float32, scratch rows [R,n,p]) -> whether the result was written.
-# False means that the values lie outside the kernel's domain; nothing has been written then.
-Kernel = Callable[[Tensor, Tensor, Tensor], bool]
+# Source [3,n,p], result [C,n,p], which may be the same memory, scratch [6,n,p]; all float32 on the CPU.
+# It may return pixels that it leaves to a slower way: their flat indices [K] and colours [3,K].
+Kernel = Callable[[Tensor, Tensor, Tensor], "tuple[Tensor, Tensor] | None"]
+# The slower way: colours [3,K] float32 to results [C,K].
+Repair = Callable[[Tensor], Tensor]
 
 # Pixels a chunk and thread: source, result and scratch of the kernels then fit the second-level cache.
-_CPU_CHUNK = 16384
+_CPU_CHUNK = 32768
+# Scratch channels that a kernel gets.
+_SCRATCH = 6
 # Elsewhere a chunk only bounds the memory that intermediate results take.
 _DEVICE_CHUNK = 1 << 22
 
@@ -27,19 +31,19 @@ def convert(
     dim: int,
     channels: int,
     out: Tensor | None = None,
-    kernel: Kernel | None = None,
-    rows: int = 0,
-    input_channels: int = 3,
+    build_kernel: Callable[[], Kernel] | None = None,
+    repair: Repair | None = None,
 ) -> Tensor:
     """Apply ``formula`` to the channels of ``inputs``, which broadcast; the result has ``channels``.
 
     Channels lie on axis ``dim``. float32 and float64 are computed as they are, bfloat16 and float16 in
-    float32; the result has the inputs' type. ``kernel`` is a faster way for float32 on the CPU, with
-    ``rows`` scratch channels. ``out`` is written and returned when given; it may be an input.
+    float32; the result has the inputs' type. ``out`` is written and returned when given; it may be an
+    input. ``build_kernel`` makes a faster way for what is computed in float32 on the CPU; ``repair`` sees
+    to the pixels that it leaves.
     Where a gradient is needed the formula runs on whole tensors.
     Raises ValueError for a wrong channel count, type or device, and for an ``out`` that does not fit.
     """
-    axis = _check_inputs(inputs, names, dim, input_channels)
+    axis = _check_inputs(inputs, names, dim)
     inputs = tuple(torch.broadcast_tensors(*inputs))
     first = inputs[0]
     shape = list(first.shape)
@@ -64,62 +68,90 @@ def convert(
     indirect = target is None
     if target is None:
         target = torch.empty((sources[0].shape[0], channels, sources[0].shape[2]), dtype=dtype, device=device)
-    fast = kernel if device.type == "cpu" and working == torch.float32 and len(sources) == 1 else None
-    _run(formula, sources, target, working, fast, rows)
+    kernel = None
+    if build_kernel is not None and device.type == "cpu" and working == torch.float32:
+        kernel = build_kernel()
+    if kernel is None:
+        _run_formula(formula, sources, target, working)
+    else:
+        _run_kernel(kernel, repair, sources[0], target)
     if indirect:
         result.copy_(target.view(*shape[:axis], channels, *shape[axis + 1 :]))
     return result
 
 
-def _run(
-    formula: Formula,
-    sources: list[Tensor],
-    target: Tensor,
-    working: torch.dtype,
-    kernel: Kernel | None,
-    rows: int,
-) -> None:
-    """Walk over the planes [N,C,P] chunk by chunk."""
-    batch, channels, pixels = target.shape
-    on_cpu = target.device.type == "cpu"
-    chunk = _CPU_CHUNK * torch.get_num_threads() if on_cpu else _DEVICE_CHUNK
-    width = min(pixels, chunk)
-    height = min(batch, max(1, chunk // pixels))
-    cast = target.dtype != working
-    scratch = None
-    if kernel is not None:
-        extra = sources[0].shape[1] + channels if cast else 0
-        scratch = torch.empty((rows + extra, height * width), dtype=working)
-    for n in range(0, batch, height):
-        for p in range(0, pixels, width):
-            pieces = [x[n : n + height, :, p : p + width].movedim(1, 0) for x in sources]
-            piece = target[n : n + height, :, p : p + width].movedim(1, 0)
-            if kernel is not None and scratch is not None:
-                size = piece.shape[1] * piece.shape[2]
-                free = scratch[:, :size].view(-1, *piece.shape[1:])
-                source, result = pieces[0], piece
-                if cast:
-                    source = free[rows : rows + source.shape[0]].copy_(source)
-                    result = free[rows + source.shape[0] :]
-                if kernel(source, result, free[:rows]):
-                    if cast:
-                        piece.copy_(result)
-                    continue
-            planes = [plane for x in pieces for plane in x.to(working).unbind(0)]
-            # Every result exists before the first is written: the target may be a source.
-            for plane, values in zip(piece.unbind(0), formula(*planes), strict=True):
-                plane.copy_(values)
+def _tiles(batch: int, pixels: int, on_cpu: bool) -> tuple[int, Iterator[tuple[slice, slice]]]:
+    """Return the pixels of the largest chunk, and the chunks of [batch,C,pixels] as slices of both axes."""
+    limit = _CPU_CHUNK * torch.get_num_threads() if on_cpu else _DEVICE_CHUNK
+    width = min(pixels, limit)
+    height = min(batch, max(1, limit // pixels))
+    tiles = (
+        (slice(n, n + height), slice(p, p + width))
+        for n in range(0, batch, height)
+        for p in range(0, pixels, width)
+    )
+    return width * height, tiles
 
 
-def _check_inputs(inputs: tuple[Tensor, ...], names: tuple[str, ...], dim: int, channels: int) -> int:
+def _run_formula(formula: Formula, sources: list[Tensor], target: Tensor, working: torch.dtype) -> None:
+    """Apply ``formula`` to planes [N,C,P] chunk by chunk."""
+    _, tiles = _tiles(target.shape[0], target.shape[2], target.device.type == "cpu")
+    for n, p in tiles:
+        planes = [plane for x in sources for plane in x[n, :, p].to(working).unbind(1)]
+        # Every result exists before the first is written: the target may be a source.
+        for plane, values in zip(target[n, :, p].unbind(1), formula(*planes), strict=True):
+            plane.copy_(values)
+
+
+def _run_kernel(kernel: Kernel, repair: Repair | None, source: Tensor, target: Tensor) -> None:
+    """Apply ``kernel`` to planes [N,C,P] by chunks, and ``repair``, many at a time, to the pixels it leaves."""
+    largest, tiles = _tiles(target.shape[0], target.shape[2], on_cpu=True)
+    scratch = torch.empty((_SCRATCH + 3 + target.shape[1], largest))
+    left: list[tuple[Tensor, Tensor, Tensor]] = []
+    waiting = 0
+    for n, p in tiles:
+        given, piece = source[n, :, p].movedim(1, 0), target[n, :, p].movedim(1, 0)
+        rows = scratch[:, : piece.shape[1] * piece.shape[2]].view(-1, *piece.shape[1:])
+        # What a kernel cannot read or write at speed goes through scratch.
+        if not _is_plain(given):
+            given = rows[_SCRATCH : _SCRATCH + 3].copy_(given)
+        result = piece if _is_plain(piece) else rows[_SCRATCH + 3 :]
+        leftover = kernel(given, result, rows[:_SCRATCH])
+        if result is not piece:
+            piece.copy_(result)
+        if leftover is not None:
+            left.append((piece, *leftover))
+            waiting += leftover[0].numel()
+        if repair is not None and waiting >= largest:
+            _repair(repair, left)
+            waiting = 0
+    if repair is not None and left:
+        _repair(repair, left)
+
+
+def _repair(repair: Repair, left: list[tuple[Tensor, Tensor, Tensor]]) -> None:
+    """Replace the pixels that kernels left, each (chunk, indices, colours), and empty the list."""
+    values = repair(torch.cat([colours for _, _, colours in left], dim=1))
+    sizes = [index.numel() for _, index, _ in left]
+    for (piece, index, _), part in zip(left, values.split(sizes, dim=1), strict=True):
+        piece[:, index // piece.shape[2], index % piece.shape[2]] = part.to(piece.dtype)
+    left.clear()
+
+
+def _is_plain(planes: Tensor) -> bool:
+    """Tell whether a chunk [C,n,p] is float32 with its pixels side by side."""
+    return planes.dtype == torch.float32 and planes.shape[2] > 1 and planes.stride(2) == 1
+
+
+def _check_inputs(inputs: tuple[Tensor, ...], names: tuple[str, ...], dim: int) -> int:
     """Return the channel axis of the broadcast shape, counted from the front; raise ValueError otherwise."""
     ndim = max(x.ndim for x in inputs)
     for x, name in zip(inputs, names, strict=True):
         if not -x.ndim <= dim < x.ndim:
             raise ValueError(f"{name} must have a channel axis {dim}, got shape {list(x.shape)}: pass dim=")
-        if x.shape[dim] != channels:
+        if x.shape[dim] != 3:
             raise ValueError(
-                f"{name} must have {channels} channels on axis {dim}, got shape {list(x.shape)}: pass dim="
+                f"{name} must have 3 channels on axis {dim}, got shape {list(x.shape)}: pass dim="
             )
         if not x.is_floating_point():
             raise ValueError(f"{name} must be a floating-point tensor, got {x.dtype}: convert it first")

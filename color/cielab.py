@@ -1,7 +1,4 @@
-"""CIE 1976 L*a*b* under D65, its cylindrical form, and the shortcuts from and to sRGB.
-
-Exact CIE constants (CIE 15:2018, 8.2.1): the curve is a cube root above t = (6/29)³ and its tangent below.
-"""
+"""CIE 1976 L*a*b* under D65, its cylindrical form, and the shortcuts from and to sRGB."""
 
 from __future__ import annotations
 
@@ -11,16 +8,19 @@ import torch
 from torch import Tensor
 
 from .chunks import convert
-from .srgb import RGB_TO_XYZ, WHITE, XYZ_TO_RGB, decode, encode, mix
-
-F_BREAK = 6 / 29
-T_BREAK = F_BREAK**3
-TANGENT = 1 / (3 * F_BREAK**2)
-INTERCEPT = 4 / 29
-
-# Linear RGB to XYZ over white, and back: what Lab is made of.
-RGB_TO_RELATIVE = tuple(tuple(v / white for v in row) for row, white in zip(RGB_TO_XYZ, WHITE, strict=True))
-RELATIVE_TO_RGB = tuple(tuple(v * white for v, white in zip(row, WHITE, strict=True)) for row in XYZ_TO_RGB)
+from .formulas import (
+    RGB_TO_RELATIVE,
+    WHITE,
+    Planes,
+    compress,
+    decode,
+    encode,
+    lab_to_linear,
+    lab_to_relative,
+    relative_to_lab,
+    rgb_to_relative,
+)
+from .kernels import build_lab_to_rgb, build_rgb_to_lab, build_rgb_to_lightness
 
 
 def xyz_to_lab(xyz: Tensor, *, dim: int = -3, out: Tensor | None = None) -> Tensor:
@@ -48,7 +48,15 @@ def rgb_to_lab(rgb: Tensor, *, dim: int = -3, out: Tensor | None = None) -> Tens
     stays NaN. Returns L 0..100 and a, b in CIE units, in the same shape and type; ``out`` takes the result
     when given and may be ``rgb`` itself. Raises ValueError for a wrong shape or type.
     """
-    return convert(rgb_planes_to_lab, (rgb,), names=("rgb",), dim=dim, channels=3, out=out)
+    return convert(
+        _rgb_to_lab,
+        (rgb,),
+        names=("rgb",),
+        dim=dim,
+        channels=3,
+        out=out,
+        build_kernel=build_rgb_to_lab,
+    )
 
 
 def lab_to_rgb(lab: Tensor, *, dim: int = -3, out: Tensor | None = None, clip: bool = False) -> Tensor:
@@ -59,7 +67,15 @@ def lab_to_rgb(lab: Tensor, *, dim: int = -3, out: Tensor | None = None, clip: b
     changes lightness and hue: see reduce_chroma). ``out`` takes the result when given and may be ``lab``
     itself. Raises ValueError for a wrong shape or type.
     """
-    rgb = convert(lab_planes_to_rgb, (lab,), names=("lab",), dim=dim, channels=3, out=out)
+    rgb = convert(
+        _lab_to_rgb,
+        (lab,),
+        names=("lab",),
+        dim=dim,
+        channels=3,
+        out=out,
+        build_kernel=build_lab_to_rgb,
+    )
     if not clip:
         return rgb
     return rgb.clamp(0, 1) if rgb.requires_grad else rgb.clamp_(0, 1)
@@ -71,7 +87,15 @@ def rgb_to_lightness(rgb: Tensor, *, dim: int = -3, out: Tensor | None = None) -
     ``rgb``: any shape with 3 channels on axis ``dim``, nominally 0..1. Returns L 0..100 with one channel on
     that axis; ``out`` takes the result when given. Raises ValueError for a wrong shape or type.
     """
-    return convert(_rgb_to_lightness, (rgb,), names=("rgb",), dim=dim, channels=1, out=out)
+    return convert(
+        _rgb_to_lightness,
+        (rgb,),
+        names=("rgb",),
+        dim=dim,
+        channels=1,
+        out=out,
+        build_kernel=build_rgb_to_lightness,
+    )
 
 
 def lab_to_lch(lab: Tensor, *, dim: int = -3, out: Tensor | None = None) -> Tensor:
@@ -93,54 +117,30 @@ def lch_to_lab(lch: Tensor, *, dim: int = -3, out: Tensor | None = None) -> Tens
     return convert(_lch_to_lab, (lch,), names=("lch",), dim=dim, channels=3, out=out)
 
 
-def compress(t: Tensor) -> Tensor:
-    """Apply the curve of Lab: cube root above (6/29)³, its tangent below and on into negative values."""
-    # The clamp keeps the unused branch out of the cube root's infinite slope.
-    return torch.where(t > T_BREAK, t.clamp_min(T_BREAK) ** (1 / 3), t * TANGENT + INTERCEPT)
+def _rgb_to_lab(red: Tensor, green: Tensor, blue: Tensor) -> Planes:
+    return relative_to_lab(*rgb_to_relative(red, green, blue))
 
 
-def expand(f: Tensor) -> Tensor:
-    """Undo ``compress``."""
-    return torch.where(f > F_BREAK, f * f * f, (f - INTERCEPT) / TANGENT)
+def _lab_to_rgb(L: Tensor, a: Tensor, b: Tensor) -> Planes:
+    return tuple(encode(plane) for plane in lab_to_linear(L, a, b))
 
 
-def rgb_planes_to_lab(red: Tensor, green: Tensor, blue: Tensor) -> tuple[Tensor, ...]:
-    """Convert three planes of sRGB to L, a, b."""
-    return _relative_to_lab(*mix(RGB_TO_RELATIVE, decode(red), decode(green), decode(blue)))
+def _xyz_to_lab(x: Tensor, y: Tensor, z: Tensor) -> Planes:
+    return relative_to_lab(x / WHITE[0], y / WHITE[1], z / WHITE[2])
 
 
-def lab_planes_to_rgb(L: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
-    """Convert three planes of Lab to sRGB, unclipped."""
-    return tuple(encode(plane) for plane in mix(RELATIVE_TO_RGB, *lab_planes_to_relative(L, a, b)))
-
-
-def _relative_to_lab(x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, ...]:
-    fx, fy, fz = compress(x), compress(y), compress(z)
-    return 116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)
-
-
-def lab_planes_to_relative(L: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
-    """Convert three planes of Lab to X, Y, Z, each over that of white."""
-    fy = (L + 16) / 116
-    return expand(fy + a / 500), expand(fy), expand(fy - b / 200)
-
-
-def _xyz_to_lab(x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, ...]:
-    return _relative_to_lab(x / WHITE[0], y / WHITE[1], z / WHITE[2])
-
-
-def _lab_to_xyz(L: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
-    x, y, z = lab_planes_to_relative(L, a, b)
+def _lab_to_xyz(L: Tensor, a: Tensor, b: Tensor) -> Planes:
+    x, y, z = lab_to_relative(L, a, b)
     return x * WHITE[0], y * WHITE[1], z * WHITE[2]
 
 
-def _rgb_to_lightness(red: Tensor, green: Tensor, blue: Tensor) -> tuple[Tensor, ...]:
+def _rgb_to_lightness(red: Tensor, green: Tensor, blue: Tensor) -> Planes:
     row = RGB_TO_RELATIVE[1]
     y = decode(red) * row[0] + decode(green) * row[1] + decode(blue) * row[2]
     return (116 * compress(y) - 16,)
 
 
-def _lab_to_lch(L: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
+def _lab_to_lch(L: Tensor, a: Tensor, b: Tensor) -> Planes:
     chroma, hue = polar(a, b)
     return L, chroma, hue
 
@@ -157,6 +157,6 @@ def polar(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(neutral, torch.zeros_like(a), torch.hypot(a, b)), degrees
 
 
-def _lch_to_lab(L: Tensor, chroma: Tensor, hue: Tensor) -> tuple[Tensor, ...]:
+def _lch_to_lab(L: Tensor, chroma: Tensor, hue: Tensor) -> Planes:
     angle = hue * (math.pi / 180)
     return L, chroma * torch.cos(angle), chroma * torch.sin(angle)

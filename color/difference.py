@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .chunks import convert
 from .cielab import polar
+from .formulas import Planes
 
 
 def delta_e76(lab1: Tensor, lab2: Tensor, *, dim: int = -3, out: Tensor | None = None) -> Tensor:
@@ -38,7 +39,7 @@ def _root(x: Tensor) -> Tensor:
     return torch.where(zero, torch.zeros_like(x), torch.sqrt(torch.where(zero, torch.ones_like(x), x)))
 
 
-def _delta_e76(L1: Tensor, a1: Tensor, b1: Tensor, L2: Tensor, a2: Tensor, b2: Tensor) -> tuple[Tensor, ...]:
+def _delta_e76(L1: Tensor, a1: Tensor, b1: Tensor, L2: Tensor, a2: Tensor, b2: Tensor) -> Planes:
     return (_root((L1 - L2) ** 2 + (a1 - a2) ** 2 + (b1 - b2) ** 2),)
 
 
@@ -48,7 +49,7 @@ def _saturation(chroma: Tensor) -> Tensor:
     return _root(seventh / (seventh + 1))
 
 
-def _ciede2000(L1: Tensor, a1: Tensor, b1: Tensor, L2: Tensor, a2: Tensor, b2: Tensor) -> tuple[Tensor, ...]:
+def _ciede2000(L1: Tensor, a1: Tensor, b1: Tensor, L2: Tensor, a2: Tensor, b2: Tensor) -> Planes:
     # Equations 2 to 7: a stretched so that near-neutral colours count right.
     mean_chroma = (_root(a1 * a1 + b1 * b1) + _root(a2 * a2 + b2 * b2)) / 2
     stretch = 1.5 - 0.5 * _saturation(mean_chroma)

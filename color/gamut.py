@@ -1,8 +1,9 @@
 """Bringing Lab colours into the sRGB gamut by chroma alone: lightness and hue angle stay.
 
-A pixel's a and b are scaled by the largest factor for which linear RGB lies in 0..1. The factor is found
-by bracketing (regula falsi, Illinois variant: M. Dowell, P. Jarratt, BIT 11, 1971), since on the way from
-grey to the colour six faces of the cube compete, each along a piecewise cubic.
+A pixel's a and b are scaled by a factor for which linear RGB touches the cube's surface from inside. It is
+found by bracketing (regula falsi, Illinois variant: M. Dowell, P. Jarratt, BIT 11, 1971), since on the way
+from grey to the colour six faces of the cube compete, each along a piecewise cubic. A few rays near yellow
+leave the gamut and come back: there the factor is one of the crossings.
 """
 
 from __future__ import annotations
@@ -10,15 +11,26 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .chunks import convert
-from .cielab import RELATIVE_TO_RGB, expand, lab_planes_to_relative, lab_planes_to_rgb
-from .srgb import SLOPE, mix
+from .chunks import Kernel, convert
+from .formulas import (
+    F_BREAK,
+    RELATIVE_TO_RGB,
+    SLOPE,
+    TANGENT,
+    Planes,
+    encode,
+    expand,
+    lab_to_linear,
+)
+from .kernels import GAIN, build_lab_to_linear, encode_linear
 
 # A colour counts as inside the gamut up to this excess of an encoded channel: float dust, later clamped.
 _DUST = 1e-6
-# Linear RGB keeps this distance from the faces, so that rounding the result to float32 stays inside.
-_MARGIN = 5e-8
-_ROUNDS = 16
+# Distance of linear RGB from the surface that is aimed at, so that float32 rounding does not leave it;
+# the search ends within half of it.
+_MARGIN = 1e-7
+# Rounds of the search; after each of these the colours that have arrived are set aside.
+_ROUNDS = (6, 3, 3, 4, 8, 16)
 
 
 def reduce_chroma(lab: Tensor, *, dim: int = -3, out: Tensor | None = None) -> Tensor:
@@ -29,83 +41,169 @@ def reduce_chroma(lab: Tensor, *, dim: int = -3, out: Tensor | None = None) -> T
     result when given and may be ``lab`` itself. In gradients the factor counts as a constant. Raises
     ValueError for a wrong shape or type.
     """
-    return convert(_reduce, (lab,), names=("lab",), dim=dim, channels=3, out=out)
+    return convert(
+        _reduce,
+        (lab,),
+        names=("lab",),
+        dim=dim,
+        channels=3,
+        out=out,
+        build_kernel=_build_reduce,
+        repair=_reduce_pixels,
+    )
 
 
 def lab_to_rgb_in_gamut(lab: Tensor, *, dim: int = -3, out: Tensor | None = None) -> Tensor:
     """Convert Lab to sRGB in 0..1, colours outside the gamut with their chroma reduced: fast where few are.
 
     ``lab``: any shape with 3 channels on axis ``dim``; L is limited to 0..100. Equals lab_to_rgb of
-    reduce_chroma. Returns rgb in the same shape and type; ``out`` takes the result when given and may be
-    ``lab`` itself. In gradients the factor counts as a constant. Raises ValueError for a wrong shape or
-    type.
+    reduce_chroma, clamped. Returns rgb in the same shape and type; ``out`` takes the result when given and
+    may be ``lab`` itself. In gradients the factor counts as a constant. Raises ValueError for a wrong shape
+    or type.
     """
-    return convert(_to_rgb_in_gamut, (lab,), names=("lab",), dim=dim, channels=3, out=out)
+    return convert(
+        _to_rgb_in_gamut,
+        (lab,),
+        names=("lab",),
+        dim=dim,
+        channels=3,
+        out=out,
+        build_kernel=_build_to_rgb_in_gamut,
+        repair=_pixels_to_rgb,
+    )
 
 
-def _reduce(L: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
+def _reduce(L: Tensor, a: Tensor, b: Tensor) -> Planes:
     with torch.no_grad():
-        linear = mix(RELATIVE_TO_RGB, *lab_planes_to_relative(L, a, b))
-        least, most = _extremes(linear)
-        # Both in linear values; near 1 the transfer function is flatter, which only makes this stricter.
-        index = _where((least < -_DUST / SLOPE) | (most > 1 + _DUST))
+        index = _outside(torch.stack(lab_to_linear(L, a, b)))
         if index is None:
             return L, a, b
         scale = torch.ones_like(L).flatten()
-        scale[index] = _largest_scale(*(plane.flatten()[index] for plane in (L, a, b)))
+        scale[index] = _largest_scale(*(plane.flatten()[index] for plane in (L, a, b))).to(scale.dtype)
         scale = scale.view(L.shape)
     return L, a * scale, b * scale
 
 
-def _to_rgb_in_gamut(L: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
-    L, a, b = _reduce(L, a, b)
-    return tuple(plane.clamp(0, 1) for plane in lab_planes_to_rgb(L, a, b))
+def _to_rgb_in_gamut(L: Tensor, a: Tensor, b: Tensor) -> Planes:
+    return tuple(encode(plane).clamp(0, 1) for plane in lab_to_linear(*_reduce(L, a, b)))
 
 
-def _extremes(planes: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-    first, second, third = planes
-    least = torch.minimum(torch.minimum(first, second), third)
-    return least, torch.maximum(torch.maximum(first, second), third)
+def _build_reduce() -> Kernel:
+    to_linear = build_lab_to_linear()
+
+    def kernel(source: Tensor, result: Tensor, scratch: Tensor) -> tuple[Tensor, Tensor] | None:
+        linear = scratch[3:]
+        to_linear(source, linear, scratch)
+        index = _outside(linear, GAIN)
+        result.copy_(source)
+        return None if index is None else (index, _pick(source, index))
+
+    return kernel
 
 
-def _where(outside: Tensor) -> Tensor | None:
-    """Return the flat indices at which ``outside`` holds, or None if nowhere."""
-    index = outside.flatten().nonzero().squeeze(1)
+def _build_to_rgb_in_gamut() -> Kernel:
+    to_linear = build_lab_to_linear()
+
+    def kernel(source: Tensor, result: Tensor, scratch: Tensor) -> tuple[Tensor, Tensor] | None:
+        high, linear = scratch[:3], scratch[3:]
+        to_linear(source, linear, scratch)
+        index = _outside(linear, GAIN)
+        # Taken before the result is written: it may be the same memory.
+        leftover = None if index is None else (index, _pick(source, index))
+        encode_linear(linear, high, result)
+        result.clamp_(0, 1)
+        return leftover
+
+    return kernel
+
+
+def _pick(planes: Tensor, index: Tensor) -> Tensor:
+    """Return the colours [3,K] at flat indices of planes [3,n,p]."""
+    return planes[:, index // planes.shape[2], index % planes.shape[2]]
+
+
+def _reduce_pixels(lab: Tensor) -> Tensor:
+    scale = _largest_scale(*lab)
+    return torch.cat((lab[:1], lab[1:] * scale))
+
+
+def _pixels_to_rgb(lab: Tensor) -> Tensor:
+    L, a, b = lab.double()
+    scale = _largest_scale(L, a, b)
+    return torch.stack([encode(plane).clamp(0, 1) for plane in lab_to_linear(L, a * scale, b * scale)])
+
+
+def _outside(linear: Tensor, white: float = 1.0) -> Tensor | None:
+    """Return the flat indices of the pixels of ``linear`` [3,...] outside 0..``white``, or None."""
+    # Mostly there are none, and one look at the whole tells. NaN fails both comparisons, here and below.
+    least, most = torch.aminmax(linear)
+    if bool(least >= -_DUST / SLOPE * white) and bool(most <= (1 + _DUST) * white):
+        return None
+    low, high = linear.amin(0), linear.amax(0)
+    excess = torch.maximum(low.mul_(-SLOPE), high.sub_(white))
+    # In place the comparison gives 1.0 or 0.0, several times faster than a new tensor of bool.
+    index = excess.gt_(_DUST * white).flatten().nonzero().squeeze(1)
     return index if index.numel() else None
 
 
 def _largest_scale(L: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """Return the factor 0..1 [K] that brings each colour [K] to the gamut's surface, from inside."""
-    given = L.dtype
-    # float32 leaves linear RGB uncertain by more than the dust that is allowed near black.
-    exact = given if L.device.type == "mps" else torch.float64
+    """Return the factor 0..1 [K] that brings each colour [K] into the gamut: 1 for those inside.
+
+    In float64, except on devices that lack it: float32 leaves linear RGB uncertain by more than the dust
+    that is allowed near black.
+    """
+    exact = torch.float32 if L.device.type == "mps" else torch.float64
+    aim = _MARGIN if exact == torch.float64 else 10 * _MARGIN
     L, a, b = L.to(exact), a.to(exact), b.to(exact)
+    columns = torch.tensor(RELATIVE_TO_RGB, dtype=exact, device=L.device).t()[:, :, None]
     fy = (L + 16) / 116
     y = expand(fy)
-    dx, dz = a / 500, b / -200
-    margin = torch.minimum(y, 1 - y).clamp_min(0) / 2
-    margin = margin.clamp_max(_MARGIN)
+    slope = torch.stack((a / 500, b / -200))
+    room_grey = torch.minimum(y, 1 - y)
 
-    def room(scale: Tensor) -> Tensor:
-        linear = mix(RELATIVE_TO_RGB, expand(fy + scale * dx), y, expand(fy + scale * dz))
-        least, most = _extremes(linear)
-        return torch.minimum(least, 1 - most) - margin
+    linear = _linear_at(torch.ones_like(L), fy, y, slope, columns)
+    inside = (linear.amin(0) >= -_DUST / SLOPE) & (linear.amax(0) <= 1 + _DUST)
+    # Where no grey of that lightness is in the gamut there is nothing to search: the factor is 0.
+    scale = inside.to(exact)
+    active = (~inside & (room_grey > 0)).nonzero().squeeze(1)
+    if not active.numel():
+        return scale
+    margin = (room_grey[active] / 2).clamp_max(aim)
+    # A bracket: `last` is the newest end, `other` the newest end on the other side of the surface.
+    other, room_other = torch.zeros_like(margin), room_grey[active] - margin
+    last, room_last = torch.ones_like(margin), _room(linear[:, active]) - margin
+    fy, y, slope = fy[active], y[active], slope[:, active]
+    for rounds in _ROUNDS:
+        for _ in range(rounds):
+            middle = last - room_last * (last - other) / (room_last - room_other)
+            room = _room(_linear_at(middle, fy, y, slope, columns)) - margin
+            # 1 or 0, as lerp is many times faster than torch.where. An end that stays counts half, or the
+            # bracket would shrink from one side only.
+            crossed = (room_last * room).lt_(0)
+            other.lerp_(last, crossed)
+            room_other.mul_(0.5).lerp_(room_last, crossed)
+            last, room_last = middle, room
+        tolerance = margin / 2
+        scale[active] = torch.where(room_last >= -tolerance, last, other)
+        left = (room_last.abs() > tolerance).nonzero().squeeze(1)
+        if not left.numel():
+            break
+        active, margin, fy, y, slope = active[left], margin[left], fy[left], y[left], slope[:, left]
+        other, room_other = other[left], room_other[left]
+        last, room_last = last[left], room_last[left]
+    return scale
 
-    low, high = torch.zeros_like(L), torch.ones_like(L)
-    room_low, room_high = torch.minimum(y, 1 - y) - margin, room(high)
-    inside = room_high >= 0
-    side = torch.zeros_like(L)
-    for _ in range(_ROUNDS):
-        middle = low + (high - low) * (room_low / (room_low - room_high))
-        room_middle = room(middle)
-        rising = room_middle >= 0
-        # An end that stays twice counts half, or the bracket would shrink from one side only.
-        room_high = torch.where(rising, torch.where(side > 0, room_high / 2, room_high), room_middle)
-        room_low = torch.where(rising, room_middle, torch.where(side < 0, room_low / 2, room_low))
-        high = torch.where(rising, high, middle)
-        low = torch.where(rising, middle, low)
-        side = torch.where(rising, torch.ones_like(L), -torch.ones_like(L))
-    scale = torch.where(inside, torch.ones_like(low), low)
-    # Without a grey of that lightness in the gamut there is nothing to search.
-    possible = (L > 0) & (L < 100)
-    return torch.where(possible, scale, torch.zeros_like(scale)).to(given)
+
+def _linear_at(scale: Tensor, fy: Tensor, y: Tensor, slope: Tensor, columns: Tensor) -> Tensor:
+    """Return linear RGB [3,K] of colours whose chroma is scaled."""
+    f = torch.addcmul(fy, scale, slope)
+    # The curve of `expand`, without the costly choice: see kernels.py.
+    high = f.clamp_min(F_BREAK)
+    f.sub_(high)
+    relative = high.pow_(3).add_(f, alpha=1 / TANGENT)
+    return (columns[1] * y).addcmul_(columns[0], relative[0]).addcmul_(columns[2], relative[1])
+
+
+def _room(linear: Tensor) -> Tensor:
+    """Return the distance of linear RGB [3,K] to the cube's nearest face, negative outside."""
+    return torch.minimum(linear.amin(0), 1 - linear.amax(0))
