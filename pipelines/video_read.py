@@ -53,10 +53,13 @@ class VideoReader:
         try:
             self._stream = self._find_video()
             self._stream.thread_type = "AUTO"
-            kinds = ("audio", "subtitle") if copy else ()
-            self.copied: list[Stream] = [
-                stream for stream in self._container.streams if stream.type in kinds and stream.codec_context
+            # Sound is read even where it is not copied: the file's length is the longest stream's.
+            self._others: list[Stream] = [
+                stream
+                for stream in self._container.streams
+                if stream.type in ("audio", "subtitle") and stream.codec_context
             ]
+            self.copied = self._others if copy else []
             self._decoded = 0
             self._reached = Fraction(0)
             self._zero = Fraction(0)  # the file's own time of its start, once its first frame is there
@@ -118,7 +121,7 @@ class VideoReader:
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         """Decode to the end of the window or the file; gather the other streams' packets."""
-        wanted: list[Stream] = [self._stream, *self.copied]
+        wanted: list[Stream] = [self._stream, *self._others]
         done: set[int] = set()
         try:
             for packet in self._container.demux(*wanted):
@@ -130,11 +133,11 @@ class VideoReader:
                             done.add(self._stream.index)
                             break
                         yield frame
-                elif packet.dts is not None and packet.time_base is not None:
+                elif _time(packet) is not None:
                     self._note_packet(packet, done)
-                if packet.dts is not None and packet.time_base is not None:
-                    end = (packet.pts if packet.pts is not None else packet.dts) + (packet.duration or 0)
-                    self._reached = max(self._reached, end * packet.time_base)
+                begin = _time(packet)
+                if begin is not None:
+                    self._reached = max(self._reached, begin + _duration(packet))
                 if self._stream.index in done and len(done) == len(wanted):
                     return
         except FFmpegError as error:
@@ -146,15 +149,13 @@ class VideoReader:
             self._check_length()
 
     def _note_packet(self, packet: Packet, done: set[int]) -> None:
-        begin = (
-            cast(int, packet.pts if packet.pts is not None else packet.dts) * packet.time_base - self._zero
-        )
-        if self._start and begin + (packet.duration or 0) * packet.time_base <= self._start:
+        begin = cast(Fraction, _time(packet)) - self._zero
+        if self._start and begin + _duration(packet) <= self._start:
             return
         if self._past_end(begin):
             done.add(packet.stream.index)
-            return
-        self.packets.append(packet)
+        elif packet.stream in self.copied:
+            self.packets.append(packet)
 
     def _check_length(self) -> None:
         """Raise if the file ended before the length that its header declares."""
@@ -162,9 +163,7 @@ class VideoReader:
         if self._container.duration is None or not any(n in container_format for n in _DECLARED_LENGTH):
             return
         declared = Fraction(self._container.duration, av.time_base)
-        if (
-            container_format == "avi"
-        ):  # FFmpeg takes the duration from what is there, the count from the header
+        if container_format == "avi":  # here FFmpeg measures the duration; the count is the header's
             declared = max(declared, self._stream.frames / self._rate)
         reached = self._reached - self._zero
         if declared - reached > max(Fraction(1, 2) * min(declared, 1), 2 / self._rate):
@@ -283,3 +282,13 @@ class VideoReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _time(packet: Packet) -> Fraction | None:
+    """A packet's time in the file, None for the empty packets that end a stream."""
+    ticks = packet.dts if packet.pts is None else packet.pts
+    return None if ticks is None else ticks * packet.time_base
+
+
+def _duration(packet: Packet) -> Fraction:
+    return (packet.duration or 0) * packet.time_base

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+# FFmpeg's MOV writer names these among its codecs and then refuses them.
+_MP4_ALONE = frozenset(("flac", "opus", "libopus", "truehd"))
 _BITS_PER_SECOND = 96_000  # of re-encoded sound, a channel
 
 
@@ -37,14 +40,19 @@ class _Copied:
         self._container = container
         self._origin = origin
         self._stream = container.add_stream_from_template(source)
+        if source.type == "audio":
+            # Matroska tells how many channels, not which; MP4 wants to know.
+            copied, given = cast("AudioStream", self._stream), cast("AudioStream", source)
+            usual = _USUAL_LAYOUTS.get(given.codec_context.layout.nb_channels)
+            if usual is not None and "channels" in given.codec_context.layout.name:
+                copied.codec_context.layout = usual
         self._stream.metadata.update(_track_metadata(source))
 
     def feed(self, packet: Packet) -> None:
         shift = round(self._origin / packet.time_base)
         if packet.pts is not None:
             packet.pts -= shift
-        if packet.dts is not None:
-            packet.dts -= shift
+        packet.dts = packet.pts if packet.dts is None else packet.dts - shift
         packet.stream = self._stream
         self._container.mux(packet)
 
@@ -95,7 +103,7 @@ class SoundTracks:
         supported = container.supported_codecs
         for stream in streams:
             name = stream.codec_context.name
-            if name in supported:
+            if name in supported and not (container.format.name == "mov" and name in _MP4_ALONE):
                 self._tracks[stream.index] = _Copied(container, stream, origin)
             elif stream.type == "audio":
                 try:

@@ -27,13 +27,19 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 
+# x265 writes outside its memory for smaller pictures, and leaves the decoding times of clips of fewer frames
+# uninitialised (they have no frames out of order).
+_X265_LEAST_SIDE = 32
+_X265_REORDERS = 3
+
+
 @dataclass(frozen=True)
 class Encoding:
     """How to write a clip.
 
     ``codec``: "h264" (also where it is None), "h265", "ffv1" (lossless RGB) or "prores". ``crf``: constant
-    quality of h264 and h265, lower is better, None for 18 and 20. ``preset``: their speed. ``bits``: per
-    sample, None for the source's where the codec has it.
+    quality of h264 and h265, lower is better, 0 is lossless, None for 18 and 20. ``preset``: their speed.
+    ``bits``: per sample, None for the source's where the codec has it.
     """
 
     codec: str | None = None
@@ -78,17 +84,22 @@ def _prores_format(width: int, height: int, bits: int, alpha: bool) -> str:
     return "yuva444p10le" if alpha else "yuv422p10le"
 
 
-def _constant_quality(crf: int, preset: str) -> Callable[[Encoding, bool], dict[str, str]]:
-    def options(encoding: Encoding, alpha: bool) -> dict[str, str]:
-        chosen = crf if encoding.crf is None else encoding.crf
-        return {"crf": str(chosen), "preset": encoding.preset or preset, "x265-params": "log-level=error"}
+def _x264_options(encoding: Encoding, alpha: bool) -> dict[str, str]:
+    # With more than 8 bits crf 0 is not lossless, qp 0 is.
+    quality = {"qp": "0"} if encoding.crf == 0 else {"crf": str(encoding.crf or 18)}
+    return {**quality, "preset": encoding.preset or "veryfast"}
 
-    return options
 
+def _x265_options(encoding: Encoding, alpha: bool) -> dict[str, str]:
+    extra = "log-level=error" + (":lossless=1" if encoding.crf == 0 else "")
+    return {"crf": str(encoding.crf or 20), "preset": encoding.preset or "veryfast", "x265-params": extra}
+
+
+CONTAINERS = (".mp4", ".mkv", ".mov", ".m4v", ".avi")
 
 CODECS = {
-    "h264": _Codec("libx264", _video_format, _constant_quality(18, "veryfast")),
-    "h265": _Codec("libx265", _video_format, _constant_quality(20, "veryfast")),
+    "h264": _Codec("libx264", _video_format, _x264_options),
+    "h265": _Codec("libx265", _video_format, _x265_options),
     "ffv1": _Codec("ffv1", _lossless_format, lambda e, a: {"level": "3", "slicecrc": "1", "g": "1"}),
     "prores": _Codec("prores_ks", _prores_format, lambda e, a: {"profile": "4" if a else "3"}),
 }
@@ -123,6 +134,8 @@ class VideoWriter:
         self._last: tuple[Fraction, Fraction] | None = None
         if not self.target.parent.is_dir():
             raise VideoError(f"{self.target.parent} is not a folder: create it first")
+        if self.target.suffix.lower() not in CONTAINERS:
+            raise VideoError(f"{self.target}: expected a name that ends in {', '.join(CONTAINERS)}")
         if self.target.is_dir():
             raise VideoError(f"{self.target} is a folder: expected the name of a video file")
         # The suffix stays: by it FFmpeg knows the container.
@@ -148,10 +161,7 @@ class VideoWriter:
             return av.open(str(self._part), "w", container_options=options)
         except (FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise VideoError(
-                f"{self.target} cannot be written ({reason}): expected a writable folder and a name that "
-                "ends in .mp4, .mkv, .mov or .avi"
-            ) from error
+            raise VideoError(f"{self.target} cannot be written ({reason}): choose another folder") from error
 
     def _check_codec(self) -> None:
         encoder = self._codec.encoder
@@ -179,6 +189,10 @@ class VideoWriter:
         info, encoding, codec = self.info, self._encoding, self._codec
         height, width = frame.rgb.shape[-2:]
         alpha = frame.alpha is not None
+        if codec.encoder == "libx265" and min(width, height) < _X265_LEAST_SIDE:
+            raise VideoError(
+                f"h265 needs at least {_X265_LEAST_SIDE} pixels a side, got {width}x{height}: choose h264"
+            )
         stream = cast("VideoStream", self._stream)
         context = stream.codec_context
         stream.width, stream.height = width, height
@@ -194,6 +208,8 @@ class VideoWriter:
         if codec.encoder == "libx265" and self._container.format.name in ("mp4", "mov"):
             context.codec_tag = "hvc1"
         self._tags = _written_tags(info.tags, pixel_format, width, height)
+        if codec.encoder == "prores_ks":  # it cannot say full range
+            self._tags = replace(self._tags, range=RANGE_LIMITED)
         context.color_range = self._tags.range
         context.color_primaries = self._tags.primaries
         context.color_trc = self._tags.transfer
@@ -217,14 +233,23 @@ class VideoWriter:
         picture.pts = self._tick(frame)
         picture.color_range = self._tags.range
         picture.colorspace = self._tags.matrix
+        if hasattr(picture, "color_primaries"):  # PyAV 17; ProRes reads them here, not from the context
+            picture.color_primaries = self._tags.primaries
+            picture.color_trc = self._tags.transfer
         alpha = None if frame.alpha is None else _to_numpy(frame.alpha)
         rgb_to_planes(_to_numpy(frame.rgb), alpha, self._tags, picture)
         try:
-            self._container.mux(self._stream.encode(picture))
+            self._mux(self._stream.encode(picture))
             self.frames += 1
             self._drain()
         except (FFmpegError, OSError) as error:
             raise self._failure(error) from error
+
+    def _mux(self, packets: list[Packet]) -> None:
+        if self._codec.encoder == "libx265" and self.frames < _X265_REORDERS:
+            for packet in packets:
+                packet.dts = packet.pts
+        self._container.mux(packets)
 
     def _tick(self, frame: Frame) -> int:
         exact = frame.time / self._time_base
@@ -252,7 +277,7 @@ class VideoWriter:
         if self.frames == 0:
             raise VideoError(f"{self.info.name}: there were no frames to write")
         try:
-            self._container.mux(cast("VideoStream", self._stream).encode(None))
+            self._mux(cast("VideoStream", self._stream).encode(None))
             self._drain()
             self._sound.flush()
             self._container.close()

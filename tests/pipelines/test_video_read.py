@@ -145,7 +145,7 @@ def test_color_tags_decide_the_conversion(clips, tmp_path):
         path = clips.make(tmp_path / "clip.mp4", pix_fmt="yuv444p", frames=1, tags=tags)
         info, frames = read(path)
         assert (info.tags.range, info.tags.primaries, info.tags.transfer, info.tags.matrix) == tags
-        y, cb, cr = (clips.picture(0, n, (48, 64), 8) for n in range(3))
+        y, _, cr = (clips.picture(0, n, (48, 64), 8) for n in range(3))
         red = 0.2126 if tags[3] == 1 else 0.299
         if tags[0] == 1:
             expected = (y - 16) / 219 + 2 * (1 - red) * (cr - 128) / 224
@@ -243,7 +243,7 @@ def test_no_video_stream(clips, tmp_path):
 
 def test_no_frames(clips, tmp_path):
     path = clips.make(tmp_path / "clip.mkv", frames=0, sound="aac")
-    with pytest.raises(VideoError, match="no frames|cannot be read"):
+    with pytest.raises(VideoError, match=r"no frames|cannot be read"):
         VideoReader(path)
 
 
