@@ -1,0 +1,136 @@
+"""The workflows that ship, checked against the nodes' schemas and against what they use of ComfyUI's core."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import chrominance
+
+FOLDER = Path(__file__).parents[2] / "workflows"
+FILES = sorted(FOLDER.glob("*.json"))
+each_workflow = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+
+# What the workflows use of ComfyUI's core: sockets in, sockets out. test_stub_contract.py compares it with a
+# real ComfyUI.
+CORE = json.loads(
+    (Path(__file__).parents[1] / "nodes_api_stubs" / "core_nodes.json").read_text(encoding="utf-8")
+)
+# Drawn by the page alone: they are not in the prompt that ComfyUI runs.
+NOTES = {"MarkdownNote", "Note"}
+
+
+def schemas():
+    extension = asyncio.run(chrominance.comfy_entrypoint())
+    asyncio.run(extension.on_load())
+    return {s.node_id: s for s in (n.GET_SCHEMA() for n in asyncio.run(extension.get_node_list()))}
+
+
+def load(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def sockets(node_type, known):
+    """Return a node type's input and output sockets as {name: type}."""
+    if node_type in CORE:
+        return CORE[node_type]
+    schema = known[node_type]
+    return (
+        {i.id: i.get_io_type() for i in schema.inputs if not hasattr(i, "default")},
+        {o.display_name: o.get_io_type() for o in schema.outputs},
+    )
+
+
+def test_there_are_workflows():
+    assert {path.stem for path in FILES} >= {"colorize_a_photo", "colorize_a_clip"}
+
+
+@each_workflow
+def test_it_is_in_the_pages_own_format(path):
+    workflow = load(path)
+    assert isinstance(workflow["nodes"], list)
+    assert isinstance(workflow["links"], list)
+    assert not any("class_type" in str(value) for value in workflow.values())
+
+
+@each_workflow
+def test_every_node_is_known_and_says_where_it_is_from(path):
+    known = schemas()
+    for node in load(path)["nodes"]:
+        if node["type"] in NOTES:
+            continue
+        assert node["type"] in known or node["type"] in CORE
+        expected = "chrominance" if node["type"] in known else "comfy-core"
+        assert node["properties"]["cnr_id"] == expected
+    assert any(node["type"] in known for node in load(path)["nodes"])
+
+
+@each_workflow
+def test_every_link_joins_sockets_of_one_type(path):
+    workflow, known = load(path), schemas()
+    nodes = {node["id"]: node for node in workflow["nodes"]}
+    for number, start, out, end, into, kind in workflow["links"]:
+        output = nodes[start]["outputs"][out]
+        given = nodes[end]["inputs"][into]
+        assert number in output["links"]
+        assert given["link"] == number
+        assert sockets(nodes[start]["type"], known)[1][output["name"]] == kind
+        assert kind in sockets(nodes[end]["type"], known)[0][given["name"]].split(",")
+    linked = {link[0] for link in workflow["links"]}
+    for node in workflow["nodes"]:
+        for given in node.get("inputs", []):
+            assert given["link"] is None or given["link"] in linked
+
+
+@each_workflow
+def test_nothing_that_is_required_is_left_open(path):
+    known = schemas()
+    for node in load(path)["nodes"]:
+        given = {i["name"]: i["link"] for i in node.get("inputs", [])}
+        if node["type"] in known:
+            required = [
+                i.id for i in known[node["type"]].inputs if not i.optional and not hasattr(i, "default")
+            ]
+        else:
+            required = list(CORE.get(node["type"], ({},))[0])
+        assert all(given[name] is not None for name in required), node["type"]
+
+
+@each_workflow
+def test_widget_values_are_in_range(path):
+    known = schemas()
+    for node in load(path)["nodes"]:
+        if node["type"] not in known:
+            continue
+        widgets = [i for i in known[node["type"]].inputs if hasattr(i, "default")]
+        values = node.get("widgets_values", [])
+        assert len(values) == len(widgets), node["type"]
+        for widget, value in zip(widgets, values, strict=True):
+            if hasattr(widget, "options"):
+                assert value in widget.options
+            else:
+                assert widget.min <= value <= widget.max
+
+
+@each_workflow
+def test_a_note_explains_it(path):
+    notes = [node for node in load(path)["nodes"] if node["type"] in NOTES]
+    assert notes
+    assert all(len(note["widgets_values"][0]) > 200 for note in notes)
+
+
+@each_workflow
+def test_it_has_a_thumbnail(path):
+    with Image.open(path.with_suffix(".jpg")) as picture:
+        assert picture.format == "JPEG"
+        assert min(picture.size) >= 256
+    assert path.with_suffix(".jpg").stat().st_size < 200_000
+
+
+def test_nothing_else_is_in_the_folder():
+    names = {path.name for path in FOLDER.iterdir()}
+    assert names == {path.with_suffix(end).name for path in FILES for end in (".json", ".jpg")}
