@@ -87,6 +87,8 @@ def load_picture(path: str | Path) -> Picture:
     if path.is_dir():
         raise PictureError(f"{path}: a folder, not a picture")
     try:
+        if path.stat().st_size == 0:
+            raise PictureError(f"{path}: an empty file")
         with any_size():
             return read_picture(path)
     except PictureError:
@@ -159,7 +161,7 @@ def read_dpi(value: object) -> tuple[float, float] | None:
         x, y = float(value[0]), float(value[1])
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    return (x, y) if all(math.isfinite(v) and 1 <= v < 65535 for v in (x, y)) else None
+    return (x, y) if all(math.isfinite(v) and 1 < v < 65535 for v in (x, y)) else None
 
 
 def save_picture(path: str | Path, picture: Picture) -> None:

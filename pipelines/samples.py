@@ -35,7 +35,7 @@ def check_readable(path: Path, image: Image.Image) -> None:
         raise PictureError(f"{path}: a TIFF of {frames} pages: save each page as a file of its own")
     if frames > 1:
         raise PictureError(
-            f"{path}: an animation of {frames} frames: convert it to a video file, or save one frame as PNG"
+            f"{path}: an animation of {frames} frames: colour it into a video file (.mp4), or save one as PNG"
         )
     wide = (
         image.format == "PPM"
