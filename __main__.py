@@ -123,6 +123,7 @@ def within(kind: Callable[[str], float], least: float, most: float) -> Callable[
 
 def run_colorize(arguments: argparse.Namespace) -> int:
     """Do `chrominance colorize`."""
+    from .models import CheckpointError
     from .pipelines.batch import pass_over, prepare_folder, run_jobs
 
     settings, plan = plan_colorize(arguments)
@@ -149,8 +150,11 @@ def run_colorize(arguments: argparse.Namespace) -> int:
             )
             # Closed at once when interrupted, so that what is being saved is saved whole.
             with closing(work):
-                for outcome in work:
-                    outcomes.append(screen.settle(outcome))
+                try:
+                    for outcome in work:
+                        outcomes.append(screen.settle(outcome))
+                except CheckpointError as error:
+                    raise CommandError(str(error)) from error
     failed = [*plan.problems, *(outcome.message for outcome in outcomes if outcome.status == "failed")]
     screen.summary(outcomes, failed)
     return FAILED if failed else 0

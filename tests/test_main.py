@@ -203,6 +203,16 @@ def test_models_that_cannot_be_used(photos, tmp_path, capsys, monkeypatch) -> No
     assert not (tmp_path / "out.png").exists()
 
 
+def test_weights_found_damaged_at_their_first_use(tint, photos, tmp_path, capsys, monkeypatch) -> None:
+    def damaged() -> None:
+        raise models.NonFiniteError("tensor head.weight holds NaN")
+
+    monkeypatch.setattr(tint, "before_first_use", damaged)
+    assert run(photos, "-o", tmp_path / "out") == 1
+    assert capsys.readouterr().err == "chrominance: error: tensor head.weight holds NaN\n"
+    assert names(tmp_path / "out") == []
+
+
 def test_an_unknown_device(photos, tmp_path, capsys) -> None:
     assert run(photos / "a.png", "-o", tmp_path / "out.png", "--device", "toaster") == 2
     assert "toaster" in capsys.readouterr().err
