@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
@@ -15,12 +16,20 @@ Kernel = Callable[[Tensor, Tensor, Tensor], "tuple[Tensor, Tensor] | None"]
 # The slower way: colours [3,K] float32 to results [C,K].
 Repair = Callable[[Tensor], Tensor]
 
-# Pixels a chunk and thread: source, result and scratch of the kernels then fit the second-level cache.
+# Pixels a chunk: source, result and scratch of the kernels then stay near the core.
 _CPU_CHUNK = 32768
+# With several threads each takes chunks of its own, so small that PyTorch does not split their operations
+# (3 channels stay below its grain of 32768 values): threads that meet after every operation wait for the
+# slowest every time, and on a busy machine for the scheduler.
+_THREAD_CHUNK = 10922
+# More threads than this only queue for Python's lock.
+_MOST_THREADS = 8
 # Scratch channels that a kernel gets.
 _SCRATCH = 6
-# Elsewhere a chunk only bounds the memory that intermediate results take.
+# On other devices a chunk only bounds the memory that intermediate results take.
 _DEVICE_CHUNK = 1 << 22
+
+_Tile = tuple[slice, slice]
 
 
 def convert(
@@ -71,31 +80,54 @@ def convert(
     kernel = None
     if build_kernel is not None and device.type == "cpu" and working == torch.float32:
         kernel = build_kernel()
-    if kernel is None:
-        _run_formula(formula, sources, target, working)
-    else:
-        _run_kernel(kernel, repair, sources[0], target)
+
+    def run(tiles: list[_Tile], largest: int) -> None:
+        if kernel is None:
+            _run_formula(formula, sources, target, working, tiles)
+        else:
+            _run_kernel(kernel, repair, sources[0], target, tiles, largest)
+
+    _share(run, target)
     if indirect:
         result.copy_(target.view(*shape[:axis], channels, *shape[axis + 1 :]))
     return result
 
 
-def _tiles(batch: int, pixels: int, on_cpu: bool) -> tuple[int, Iterator[tuple[slice, slice]]]:
-    """Return the pixels of the largest chunk, and the chunks of [batch,C,pixels] as slices of both axes."""
-    limit = _CPU_CHUNK * torch.get_num_threads() if on_cpu else _DEVICE_CHUNK
+def _share(run: Callable[[list[_Tile], int], None], target: Tensor) -> None:
+    """Call ``run`` on every chunk of planes [N,C,P], and the pixels of the largest, in threads."""
+    batch, _, pixels = target.shape
+    threads = torch.get_num_threads()
+    workers = min(threads, _MOST_THREADS, batch * pixels // (2 * _THREAD_CHUNK))
+    limit = _CPU_CHUNK if threads == 1 else _THREAD_CHUNK
+    if target.device.type != "cpu":
+        workers, limit = 1, _DEVICE_CHUNK
     width = min(pixels, limit)
     height = min(batch, max(1, limit // pixels))
-    tiles = (
+    tiles = [
         (slice(n, n + height), slice(p, p + width))
         for n in range(0, batch, height)
         for p in range(0, pixels, width)
-    )
-    return width * height, tiles
+    ]
+    if workers <= 1:
+        with torch.no_grad():
+            run(tiles, width * height)
+        return
+    inference = torch.is_inference_mode_enabled()
+
+    def work(first: int) -> None:
+        # These modes belong to a thread: without them a worker could not write the caller's tensors.
+        with torch.inference_mode(inference), torch.no_grad():
+            run(tiles[first::workers], width * height)
+
+    with ThreadPoolExecutor(workers) as pool:
+        for done in [pool.submit(work, first) for first in range(workers)]:
+            done.result()
 
 
-def _run_formula(formula: Formula, sources: list[Tensor], target: Tensor, working: torch.dtype) -> None:
-    """Apply ``formula`` to planes [N,C,P] chunk by chunk."""
-    _, tiles = _tiles(target.shape[0], target.shape[2], target.device.type == "cpu")
+def _run_formula(
+    formula: Formula, sources: list[Tensor], target: Tensor, working: torch.dtype, tiles: list[_Tile]
+) -> None:
+    """Apply ``formula`` to chunks of planes [N,C,P]."""
     for n, p in tiles:
         planes = [plane for x in sources for plane in x[n, :, p].to(working).unbind(1)]
         # Every result exists before the first is written: the target may be a source.
@@ -103,10 +135,12 @@ def _run_formula(formula: Formula, sources: list[Tensor], target: Tensor, workin
             plane.copy_(values)
 
 
-def _run_kernel(kernel: Kernel, repair: Repair | None, source: Tensor, target: Tensor) -> None:
-    """Apply ``kernel`` to planes [N,C,P] by chunks, ``repair`` to what it leaves, many pixels at a time."""
-    largest, tiles = _tiles(target.shape[0], target.shape[2], on_cpu=True)
-    scratch = torch.empty((_SCRATCH + 3 + target.shape[1], largest))
+def _run_kernel(
+    kernel: Kernel, repair: Repair | None, source: Tensor, target: Tensor, tiles: list[_Tile], largest: int
+) -> None:
+    """Apply ``kernel`` to chunks of planes [N,C,P], ``repair`` to what it leaves, many pixels at a time."""
+    rows_needed = _SCRATCH + 3 + target.shape[1]
+    scratch = torch.empty((rows_needed, largest), dtype=torch.float32, device="cpu")
     left: list[tuple[Tensor, Tensor, Tensor]] = []
     waiting = 0
     for n, p in tiles:
@@ -123,15 +157,17 @@ def _run_kernel(kernel: Kernel, repair: Repair | None, source: Tensor, target: T
             left.append((piece, *leftover))
             waiting += leftover[0].numel()
         if repair is not None and waiting >= largest:
-            _repair(repair, left)
+            _repair(repair, left, largest)
             waiting = 0
     if repair is not None and left:
-        _repair(repair, left)
+        _repair(repair, left, largest)
 
 
-def _repair(repair: Repair, left: list[tuple[Tensor, Tensor, Tensor]]) -> None:
+def _repair(repair: Repair, left: list[tuple[Tensor, Tensor, Tensor]], largest: int) -> None:
     """Replace the pixels that kernels left, each (chunk, indices, colours), and empty the list."""
-    values = repair(torch.cat([colours for _, _, colours in left], dim=1))
+    given = torch.cat([colours for _, _, colours in left], dim=1)
+    parts = -(-given.shape[1] // largest)
+    values = torch.cat([repair(part) for part in given.chunk(parts, dim=1)], dim=1)
     sizes = [index.numel() for _, index, _ in left]
     for (piece, index, _), part in zip(left, values.split(sizes, dim=1), strict=True):
         piece[:, index // piece.shape[2], index % piece.shape[2]] = part.to(piece.dtype)

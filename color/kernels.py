@@ -35,8 +35,8 @@ GAIN = (1 + OFFSET) ** EXPONENT
 def build_rgb_to_lab() -> Kernel:
     """Return the kernel from sRGB to Lab."""
     matrix = _columns(RGB_TO_RELATIVE, 1 / GAIN)
-    shift = torch.tensor(-16.0)
-    ab_scale = torch.tensor([500.0, 200.0]).view(2, 1, 1)
+    shift = _constant(-16.0)
+    ab_scale = _constant([500.0, 200.0]).view(2, 1, 1)
 
     def kernel(source: Tensor, result: Tensor, scratch: Tensor) -> None:
         high, low = scratch[:3], scratch[3:]
@@ -52,7 +52,7 @@ def build_rgb_to_lab() -> Kernel:
 def build_rgb_to_lightness() -> Kernel:
     """Return the kernel from sRGB to the L of Lab."""
     matrix = _columns(RGB_TO_RELATIVE[1:2], 1 / GAIN)
-    shift = torch.tensor(-16.0)
+    shift = _constant(-16.0)
 
     def kernel(source: Tensor, result: Tensor, scratch: Tensor) -> None:
         high, low = scratch[:3], scratch[3:]
@@ -79,8 +79,8 @@ def build_lab_to_rgb() -> Kernel:
 def build_lab_to_linear() -> Kernel:
     """Return the kernel from Lab to linear RGB times GAIN, unclipped; the result may be scratch[3:]."""
     matrix = _columns(RELATIVE_TO_RGB, GAIN)
-    shift = torch.tensor(16 / 116)
-    ab_scale = torch.tensor([1 / 500, -1 / 200]).view(2, 1, 1)
+    shift = _constant(16 / 116)
+    ab_scale = _constant([1 / 500, -1 / 200]).view(2, 1, 1)
 
     def kernel(source: Tensor, result: Tensor, scratch: Tensor) -> None:
         high, low = scratch[:3], scratch[3:]
@@ -118,9 +118,14 @@ def _compress(t: Tensor, high: Tensor) -> None:
     high.log2_().mul_(1 / 3).exp2_().add_(t, alpha=TANGENT)
 
 
+def _constant(values: float | list[float] | list[list[float]]) -> Tensor:
+    """Return a float32 tensor on the CPU, whatever type and device the caller has made the default."""
+    return torch.tensor(values, dtype=torch.float32, device="cpu")
+
+
 def _columns(matrix: Matrix, factor: float) -> Tensor:
     """Return the columns [3,rows,1,1] of a matrix times ``factor``, to broadcast over planes."""
-    return (torch.tensor(matrix, dtype=torch.float64) * factor).float().t()[:, :, None, None].contiguous()
+    return _constant([[v * factor for v in row] for row in matrix]).t()[:, :, None, None].contiguous()
 
 
 def _mix(columns: Tensor, planes: Tensor, result: Tensor) -> None:

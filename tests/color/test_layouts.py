@@ -121,9 +121,38 @@ def test_inference_mode_and_back(convert):
 def test_threads_and_chunks_change_nothing(monkeypatch):
     rgb = _picture(color.rgb_to_lab, 1, 3, 300, 301)
     expected = color.rgb_to_lab(rgb)
-    for size in (1000, 1 << 20):
-        monkeypatch.setattr(chunks, "_CPU_CHUNK", size)
-        assert torch.allclose(color.rgb_to_lab(rgb), expected, rtol=0, atol=1e-4)
+    monkeypatch.setattr(chunks, "_CPU_CHUNK", 1000)
+    monkeypatch.setattr(chunks, "_THREAD_CHUNK", 800)
+    before = torch.get_num_threads()
+    try:
+        for count in (1, 2, 5):
+            torch.set_num_threads(count)
+            assert torch.allclose(color.rgb_to_lab(rgb), expected, rtol=0, atol=1e-4)
+            with torch.inference_mode():
+                assert torch.allclose(color.rgb_to_lab(rgb.clone()), expected, rtol=0, atol=1e-4)
+            with torch.no_grad():
+                tracked = rgb.clone().requires_grad_()
+                assert torch.allclose(color.rgb_to_lab(tracked), expected, rtol=0, atol=1e-4)
+            # Half of these colours are outside the gamut, and worked on by whoever found them.
+            loud = expected * torch.tensor([1.0, 1.4, 1.4]).view(3, 1, 1)
+            result = color.lab_to_rgb_in_gamut(loud)
+            assert torch.allclose(result, color.lab_to_rgb(color.reduce_chroma(loud)), rtol=0, atol=1e-5)
+            assert (color.rgb_to_lightness(result) - loud[:, :1]).abs().max() < 1e-3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_callers_defaults_do_not_matter():
+    rgb = _picture(color.rgb_to_lab, 1, 3, 6, 6)
+    expected = color.rgb_to_lab(rgb)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(color.rgb_to_lab(rgb), expected)
+        with torch.device("meta"):
+            assert torch.equal(color.rgb_to_lab(rgb), expected)
+            assert color.lab_to_rgb_in_gamut(expected * 1.5).device.type == "cpu"
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 @all_conversions
