@@ -12,11 +12,12 @@ import torch
 
 from ..models.contract import Colorizer
 from .colorize import ColorizeSettings, colorize
+from .video_codecs import Encoding
 from .video_folder import FolderReader, FolderWriter
 from .video_read import VideoReader
 from .video_threads import Outlet, Prefetch
 from .video_types import Frame, Trim, VideoError, VideoInfo, VideoResult, VideoSource
-from .video_write import Encoding, VideoWriter
+from .video_write import VideoWriter
 
 __all__ = [
     "Encoding",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from av.error import FFmpegError
 
+from .video_codecs import CODECS, CONTAINERS, X265_LEAST_SIDE, X265_REORDERS, Encoding
 from .video_facts import usual_matrix
 from .video_planes import rgb_to_planes
 from .video_sound import SoundTracks
@@ -26,83 +28,7 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.video.stream import VideoStream
 
-
-# x265 writes outside its memory for smaller pictures, and leaves the decoding times of clips of fewer frames
-# uninitialised (they have no frames out of order).
-_X265_LEAST_SIDE = 32
-_X265_REORDERS = 3
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How to write a clip.
-
-    ``codec``: "h264" (also where it is None), "h265", "ffv1" (lossless RGB) or "prores". ``crf``: constant
-    quality of h264 and h265, lower is better, 0 is lossless, None for 18 and 20. ``preset``: their speed.
-    ``bits``: per sample, None for the source's where the codec has it.
-    """
-
-    codec: str | None = None
-    crf: int | None = None
-    preset: str | None = None
-    bits: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.codec is not None and self.codec not in CODECS:
-            raise VideoError(f"codec must be one of {', '.join(CODECS)}, got {self.codec!r}")
-        if self.bits not in (None, 8, 10, 12, 16):
-            raise VideoError(f"bits must be 8, 10, 12 or 16, got {self.bits}")
-        if self.crf is not None and not 0 <= self.crf <= 51:
-            raise VideoError(f"crf must be 0 (best) to 51, got {self.crf}")
-        if (self.crf is not None or self.preset is not None) and self.codec not in (None, "h264", "h265"):
-            raise VideoError(f"crf and preset are settings of h264 and h265, not of {self.codec}")
-
-
-@dataclass(frozen=True)
-class _Codec:
-    """An encoder, the pixel format it gets, and its options."""
-
-    encoder: str
-    pixel_format: Callable[[int, int, int, bool], str]
-    options: Callable[[Encoding, bool], dict[str, str]]
-
-
-def _video_format(width: int, height: int, bits: int, alpha: bool) -> str:
-    # Half-size chroma cannot cover an odd side exactly: these clips keep chroma at full size.
-    sampling = "444" if width % 2 or height % 2 else "420"
-    return f"yuv{sampling}p" + ("10le" if bits > 8 else "")
-
-
-def _lossless_format(width: int, height: int, bits: int, alpha: bool) -> str:
-    if bits <= 8:
-        return "bgra" if alpha else "bgr0"
-    depth = 10 if bits == 10 else 12 if bits <= 12 else 16
-    return f"gbr{'a' if alpha else ''}p{depth}le"
-
-
-def _prores_format(width: int, height: int, bits: int, alpha: bool) -> str:
-    return "yuva444p10le" if alpha else "yuv422p10le"
-
-
-def _x264_options(encoding: Encoding, alpha: bool) -> dict[str, str]:
-    # With more than 8 bits crf 0 is not lossless, qp 0 is.
-    quality = {"qp": "0"} if encoding.crf == 0 else {"crf": str(encoding.crf or 18)}
-    return {**quality, "preset": encoding.preset or "veryfast"}
-
-
-def _x265_options(encoding: Encoding, alpha: bool) -> dict[str, str]:
-    extra = "log-level=error" + (":lossless=1" if encoding.crf == 0 else "")
-    return {"crf": str(encoding.crf or 20), "preset": encoding.preset or "veryfast", "x265-params": extra}
-
-
-CONTAINERS = (".mp4", ".mkv", ".mov", ".m4v", ".avi")
-
-CODECS = {
-    "h264": _Codec("libx264", _video_format, _x264_options),
-    "h265": _Codec("libx265", _video_format, _x265_options),
-    "ffv1": _Codec("ffv1", _lossless_format, lambda e, a: {"level": "3", "slicecrc": "1", "g": "1"}),
-    "prores": _Codec("prores_ks", _prores_format, lambda e, a: {"profile": "4" if a else "3"}),
-}
+log = logging.getLogger(__name__)
 
 
 class VideoWriter:
@@ -143,6 +69,7 @@ class VideoWriter:
         self._container = self._open()
         self._stream: VideoStream | None = None
         try:
+            self._codec.depth(self._encoding.bits, info.bits)
             self._check_codec()
             self._add_stream()
             self._sound = SoundTracks(self._container, streams, origin, self.target.name)
@@ -189,14 +116,17 @@ class VideoWriter:
         info, encoding, codec = self.info, self._encoding, self._codec
         height, width = frame.rgb.shape[-2:]
         alpha = frame.alpha is not None
-        if codec.encoder == "libx265" and min(width, height) < _X265_LEAST_SIDE:
+        if codec.encoder == "libx265" and min(width, height) < X265_LEAST_SIDE:
             raise VideoError(
-                f"h265 needs at least {_X265_LEAST_SIDE} pixels a side, got {width}x{height}: choose h264"
+                f"h265 needs at least {X265_LEAST_SIDE} pixels a side, got {width}x{height}: choose h264"
             )
         stream = cast("VideoStream", self._stream)
         context = stream.codec_context
         stream.width, stream.height = width, height
-        pixel_format = codec.pixel_format(width, height, encoding.bits or info.bits, alpha)
+        if alpha and not codec.holds_alpha:
+            log.warning("%s: %s holds no transparency, it is left out", self.target.name, codec.encoder)
+        odd = bool(width % 2 or height % 2)
+        pixel_format = codec.pixel_format(odd, codec.depth(encoding.bits, info.bits), alpha)
         stream.pix_fmt = pixel_format
         context.options = codec.options(encoding, alpha)
         if self._container.format.name == "avi":
@@ -246,7 +176,7 @@ class VideoWriter:
             raise self._failure(error) from error
 
     def _mux(self, packets: list[Packet]) -> None:
-        if self._codec.encoder == "libx265" and self.frames < _X265_REORDERS:
+        if self._codec.encoder == "libx265" and self.frames < X265_REORDERS:
             for packet in packets:
                 packet.dts = packet.pts
         self._container.mux(packets)

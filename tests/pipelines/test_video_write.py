@@ -152,8 +152,6 @@ def test_luma_of_a_coloured_clip_is_the_sources(clips, tmp_path):
 @pytest.mark.parametrize(("bits", "top"), [(8, 255), (10, 1023), (12, 4095), (16, 65535)])
 @pytest.mark.parametrize("alpha", [False, True])
 def test_ffv1_holds_exactly_the_frames(tmp_path, bits, top, alpha):
-    if alpha and bits == 16:
-        pytest.skip("this FFmpeg's ffv1 has no RGBA of 16 bits")
     frames = list(noise(4, 37, 21, alpha))
     target = tmp_path / "out.mkv"
     write(target, frames, info_for(37, 21, bits=bits), Encoding("ffv1"))
@@ -176,6 +174,17 @@ def test_ten_bits_stay_ten_bits(clips, tmp_path):
     ]:
         process_video(source, tmp_path / name, same, codec=codec)
         assert stream_of(tmp_path / name)[1] == expected
+
+
+def test_transparency_that_cannot_be_kept_is_told(tmp_path, caplog):
+    frames, info = list(noise(2, 32, 32, alpha=True)), info_for(32, 32, alpha=True)
+    write(tmp_path / "out.mp4", frames, info)
+    assert caplog.text.count("holds no transparency") == 1
+    write(
+        tmp_path / "out.mov", noise(2, 32, 32, alpha=True), info_for(32, 32, alpha=True), Encoding("prores")
+    )
+    with VideoReader(tmp_path / "out.mov") as reader:
+        assert reader.info.alpha
 
 
 def test_metadata_and_timecode_are_kept(clips, tmp_path):
@@ -236,6 +245,10 @@ def test_bad_targets(tmp_path):
         Encoding(crf=99)
     with pytest.raises(VideoError, match="bits must be"):
         Encoding(bits=7)
+    with pytest.raises(VideoError, match="preset must be one of ultrafast"):
+        Encoding(preset="quick")
+    with pytest.raises(VideoError, match="libx264 writes 8 or 10 bits a sample, got 16"):
+        VideoWriter(tmp_path / "out.mp4", info, Encoding(bits=16))
     folder = tmp_path / "folder.mp4"
     folder.mkdir()
     with pytest.raises(VideoError, match="is a folder"):

@@ -1,0 +1,269 @@
+"""Video: what a 1080p frame costs besides the network, and whether memory stays flat on a longer clip.
+
+``python -m chrominance.benchmarks video [--clip FILE]``. Without a clip of yours, one is made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from statistics import median
+
+import av
+import numpy as np
+
+from ..models import load_colorizer
+from ..pipelines.video import Encoding, Frame, VideoInfo, colorize_video, process_video
+from ..pipelines.video_planes import planes_to_rgb, rgb_to_planes
+from ..pipelines.video_types import ColorTags
+
+#: Memory on a clip repeated ten times, as a factor of the clip alone.
+GROWTH_BAR = 1.05
+#: Everything besides network and encoder, ms of wall time a 1080p frame.
+HANDLING_BAR_MS = 55.0
+
+
+@dataclass(frozen=True)
+class Growth:
+    """One clip and the same ten times as long: peak memory in MB, frames, packets of sound."""
+
+    peak_mb: float
+    long_peak_mb: float
+    frames_in: int
+    frames_out: int
+    sound_equal: bool
+
+    @property
+    def ratio(self) -> float:
+        """Peak memory on the long clip by that on the short one."""
+        return self.long_peak_mb / self.peak_mb
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Milliseconds a 1080p frame: single steps on one thread, then the whole pipeline without a network."""
+
+    decode: float
+    to_rgb: float
+    to_planes: float
+    encode: float
+    pipeline_wall: float
+    pipeline_cpu: float
+
+    @property
+    def handling(self) -> float:
+        """Everything but the encoder, one after the other."""
+        return self.decode + self.to_rgb + self.to_planes
+
+    @property
+    def overlap(self) -> float:
+        """Wall time by the larger of the slowest thread's work and half of all CPU time."""
+        slowest = max(self.decode + self.to_rgb, self.to_planes + self.encode)
+        return self.pipeline_wall / max(slowest, self.pipeline_cpu / 2)
+
+
+def make_clip(path: Path, size: tuple[int, int] = (640, 360), frames: int = 60, sound: bool = True) -> None:
+    """Write a clip of drifting waves in grey, with a tone."""
+    width, height = size
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    with av.open(str(path), "w") as output:
+        video = output.add_stream("libx264", rate=24, options={"crf": "18", "preset": "veryfast"})
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        audio = output.add_stream("aac", rate=48000) if sound else None
+        for number in range(frames):
+            wave = np.sin(rows / 31 + number / 6) + np.sin(columns / 47 - number / 9 + rows / 90)
+            grey = (126 + 45 * wave).astype(np.uint8)
+            frame = av.VideoFrame.from_ndarray(np.repeat(grey[..., None], 3, axis=2), "rgb24")
+            output.mux(video.encode(frame))
+        output.mux(video.encode(None))
+        if audio is not None:
+            for start in range(0, frames * 2000, 1000):
+                tone = np.sin(np.arange(start, start + 1000) * (2 * np.pi * 440 / 48000)).astype(np.float32)
+                block = av.AudioFrame.from_ndarray(np.stack([tone, tone]) * 0.3, "fltp", "stereo")
+                block.sample_rate, block.pts = 48000, start
+                output.mux(audio.encode(block))
+            output.mux(audio.encode(None))
+
+
+def repeat_clip(source: Path, target: Path, times: int) -> None:
+    """Write ``source`` several times over, packets untouched, with a short gap between."""
+    with av.open(str(target), "w") as output:
+        streams = {}
+        offset = end = Fraction(0)
+        for _ in range(times):
+            with av.open(str(source)) as container:
+                kept = [s for s in container.streams if s.type in ("video", "audio")]
+                if not streams:
+                    streams = {s.index: output.add_stream_from_template(s) for s in kept}
+                for packet in container.demux(*kept):
+                    if packet.pts is None:
+                        continue
+                    shift = round(offset / packet.time_base)
+                    packet.pts += shift
+                    packet.dts = packet.pts if packet.dts is None else packet.dts + shift
+                    end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+                    packet.stream = streams[packet.stream.index]
+                    output.mux(packet)
+            offset = end + Fraction(1, 4)  # room for decoding times that lie before the start
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has held so far, in MB."""
+    if sys.platform == "win32":
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset / 1e6
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+
+
+def count_packets(path: Path, kind: str) -> int:
+    """Packets of the first stream of a kind, 0 where there is none."""
+    with av.open(str(path)) as container:
+        streams = [s for s in container.streams if s.type == kind]
+        return sum(bool(p.size) for p in container.demux(streams[0])) if streams else 0
+
+
+def measure_growth(clip: Path | None = None, times: int = 10) -> Growth:
+    """Colour a clip and the same ``times`` as long with the embedded network, each in a fresh process."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        if clip is None:
+            clip = folder / "clip.mp4"
+            make_clip(clip)
+        long = folder / f"long{clip.suffix}"
+        repeat_clip(clip, long, times)
+        peaks = []
+        for source in (clip, long):
+            arguments = ["--once", str(source), str(folder / "out.mkv")]
+            command = [sys.executable, "-m", f"{__package__}.video", *arguments]
+            answer = subprocess.run(command, check=True, capture_output=True, text=True)
+            peaks.append(json.loads(answer.stdout.splitlines()[-1]))
+        sound = [count_packets(path, "audio") for path in (long, folder / "out.mkv")]
+        return Growth(
+            peaks[0]["peak_mb"],
+            peaks[1]["peak_mb"],
+            count_packets(long, "video"),
+            count_packets(folder / "out.mkv", "video"),
+            sound[0] == sound[1],
+        )
+
+
+def _milliseconds(work: Callable[[], object], rounds: int) -> float:
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - start) * 1e3)
+    return median(times)
+
+
+def measure_costs(frames: int = 48, rounds: int = 9) -> Costs:
+    """Time the steps on a 1080p clip whose chroma is not neutral (the slower case)."""
+    size = (1920, 1080)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        clip, target = folder / "clip.mp4", folder / "out.mp4"
+        make_clip(clip, size, frames, sound=False)
+
+        def decode() -> None:
+            with av.open(str(clip)) as container:
+                container.streams.video[0].thread_type = "AUTO"
+                for _ in container.decode(video=0):
+                    pass
+
+        decoding = _milliseconds(decode, 3) / frames
+        frame = av.VideoFrame(*size, "yuv420p")
+        rng = np.random.default_rng(0)
+        for plane in frame.planes:
+            view = np.frombuffer(memoryview(plane), np.uint8)
+            view[:] = rng.integers(100, 150, view.size, np.uint8)
+        rgb = np.empty((3, size[1], size[0]), np.float32)
+        tags = ColorTags()
+        to_rgb = _milliseconds(lambda: planes_to_rgb(frame, tags, rgb), rounds)
+        to_planes = _milliseconds(lambda: rgb_to_planes(rgb, None, tags, frame), rounds)
+
+        def encode(pictures: Sequence[av.VideoFrame]) -> None:
+            with av.open(str(target), "w") as output:
+                stream = output.add_stream("libx264", rate=24, options={"crf": "18", "preset": "veryfast"})
+                stream.width, stream.height = size
+                for picture in pictures:
+                    picture.pict_type = 0
+                    output.mux(stream.encode(picture))
+                output.mux(stream.encode(None))
+
+        with av.open(str(clip)) as container:
+            pictures = list(container.decode(video=0))
+        encoding = _milliseconds(lambda: encode(pictures), 3) / frames
+        pictures.clear()
+        walls, cpus = [], []
+        for _ in range(3):
+            wall, cpu = time.perf_counter(), time.process_time()
+            process_video(clip, target, _untouched, codec=Encoding("h264"))
+            walls.append((time.perf_counter() - wall) * 1e3 / frames)
+            cpus.append((time.process_time() - cpu) * 1e3 / frames)
+        return Costs(decoding, to_rgb, to_planes, encoding, median(walls), median(cpus))
+
+
+def _untouched(frames: Iterator[Frame], info: VideoInfo) -> Iterator[Frame]:
+    return frames
+
+
+def measure(clip: Path | None = None) -> tuple[Growth, Costs]:
+    """Run everything: memory on ``clip`` (or one that is made), costs on a made one."""
+    return measure_growth(clip), measure_costs()
+
+
+def scorecard_rows(clip: Path | None = None) -> Iterator[tuple[str, str, str, str, bool | None]]:
+    """Yield section, figure, value, bar, met."""
+    growth, costs = measure(clip)
+    section = "video"
+    ratio = growth.ratio
+    yield section, "peak memory, clip ×10 ÷ clip", f"{ratio:.3f}", f"≤ {GROWTH_BAR}", ratio <= GROWTH_BAR
+    frames = f"{growth.frames_out} of {growth.frames_in}"
+    yield section, "frames out of frames in", frames, "equal", growth.frames_out == growth.frames_in
+    yield section, "sound packets kept", str(growth.sound_equal), "all", growth.sound_equal
+    value, bar = f"{costs.handling:.3g} ms", f"≤ {HANDLING_BAR_MS:g} ms"
+    yield section, "decode + to RGB + from RGB, 1080p", value, bar, costs.handling <= HANDLING_BAR_MS
+    yield section, "encode, 1080p x264 veryfast", f"{costs.encode:.3g} ms", "", None
+    yield section, "pipeline without network, 1080p", f"{costs.pipeline_wall:.3g} ms", "", None
+    yield (
+        section,
+        "its wall time ÷ the least possible",
+        f"{costs.overlap:.3g}",
+        "≤ 1.15",
+        costs.overlap <= 1.15,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the figures, or colour one clip and print the memory it took."""
+    parser = argparse.ArgumentParser(prog="python -m chrominance.benchmarks video", description=__doc__)
+    parser.add_argument("--clip", type=Path, help="clip for the memory figures")
+    parser.add_argument("--once", nargs=2, type=Path, metavar=("SOURCE", "TARGET"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args(argv)
+    if arguments.once:
+        source, target = arguments.once
+        result = colorize_video(source, target, load_colorizer())
+        sys.stdout.write(json.dumps({"peak_mb": peak_memory_mb(), "frames": result.frames}) + "\n")
+        return 0
+    growth, costs = measure(arguments.clip)
+    sys.stdout.write(json.dumps({"growth": growth.ratio, **asdict(growth)}, indent=1) + "\n")
+    sys.stdout.write(
+        json.dumps({"overlap": costs.overlap, "handling": costs.handling, **asdict(costs)}, indent=1) + "\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
