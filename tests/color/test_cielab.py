@@ -35,7 +35,7 @@ def _inputs() -> dict[str, torch.Tensor]:
     return {
         "cube": _cube(41),
         "dark": _random(0.0, 0.06, 1),
-        "out of range": _random(-0.5, 1.5, 2),
+        "out of range": _random(-0.2, 1.2, 2),
         "grey": torch.linspace(-0.2, 1.2, 50001, dtype=torch.float64).expand(3, 1, -1),
     }
 
@@ -99,7 +99,7 @@ def test_fast_float32_is_within_1e_4_of_float64(name):
     assert (rgb_to_lab(rgb) - exact).abs().max() < 1e-4
     assert (rgb_to_lightness(rgb) - exact[:1]).abs().max() < 1e-4
     lab = exact.float()
-    assert (lab_to_rgb(lab) - lab_to_rgb(lab.double())).abs().max() < 3e-5
+    assert (lab_to_rgb(lab) - lab_to_rgb(lab.double())).abs().max() < 2e-5
 
 
 def test_fast_inverse_far_outside_the_gamut():
