@@ -31,7 +31,7 @@ _LUMA_WEIGHTS = {
     9: (0.2627, 0.0593),
     10: (0.2627, 0.0593),
 }
-_STRIP_PIXELS = 65_536
+_STRIP_PIXELS = 131_072
 _PLANAR = re.compile(r"(?:yuvj?(a?)(420|422|444)p|gbr(a?)p|gray)(\d+le)?")
 
 
@@ -110,23 +110,28 @@ def _chroma_strip(
     if layout.step_y == 1:
         rows = np.subtract(plane[first:last], np.float32(offset), dtype=np.float32)
         rows *= np.float32(scale)
-    else:
-        padded = np.empty((last - first + 2, plane.shape[1]), np.float32)
-        np.subtract(plane[first:last], np.float32(offset), out=padded[1:-1], dtype=np.float32)
-        np.subtract(plane[max(first - 1, 0)], np.float32(offset), out=padded[0], dtype=np.float32)
-        np.subtract(plane[min(last, len(plane) - 1)], np.float32(offset), out=padded[-1], dtype=np.float32)
-        padded *= np.float32(scale / 4)
-        rows = np.empty(((last - first) * 2, plane.shape[1]), np.float32)
-        triple = padded[1:-1] * np.float32(3)
-        np.add(triple, padded[:-2], out=rows[0::2])
-        np.add(triple, padded[2:], out=rows[1::2])
-        rows = rows[: bottom - top]
-    if layout.step_x == 1:
-        return rows
-    full = np.empty((len(rows), plane.shape[1] * 2), np.float32)
+        return _widen(rows, width) if layout.step_x == 2 else rows
+    rows = np.empty((last - first + 2, plane.shape[1]), np.float32)  # with a neighbour above and below
+    np.subtract(plane[first:last], np.float32(offset), out=rows[1:-1], dtype=np.float32)
+    np.subtract(plane[max(first - 1, 0)], np.float32(offset), out=rows[0], dtype=np.float32)
+    np.subtract(plane[min(last, len(plane) - 1)], np.float32(offset), out=rows[-1], dtype=np.float32)
+    rows *= np.float32(scale / 4)
+    if layout.step_x == 2:
+        rows = _widen(rows, width)
+    full = np.empty(((last - first) * 2, rows.shape[1]), np.float32)
+    triple = rows[1:-1] * np.float32(3)
+    np.add(triple, rows[:-2], out=full[0::2])
+    np.add(triple, rows[2:], out=full[1::2])
+    return full[: bottom - top]
+
+
+def _widen(rows: Floats, width: int) -> Floats:
+    """Put a value between each two of a row, their mean; cut to ``width``."""
+    full = np.empty((len(rows), rows.shape[1] * 2), np.float32)
+    between = rows[:, :-1] + rows[:, 1:]
+    between *= np.float32(0.5)
     full[:, 0::2] = rows
-    np.add(rows[:, :-1], rows[:, 1:], out=full[:, 1:-1:2])
-    full[:, 1:-1:2] *= np.float32(0.5)
+    full[:, 1:-1:2] = between
     full[:, -1] = rows[:, -1]
     return full[:, :width]
 
@@ -190,20 +195,21 @@ def _store(values: Floats, target: NDArray, scale: float, offset: float, top_cod
 
 def _thin_chroma(chroma: Floats, layout: PlaneLayout) -> Floats:
     """Reduce full-size chroma to the layout's sampling, at the positions of ``_chroma_strip``."""
-    if layout.step_x == 2:
-        if chroma.shape[1] % 2:
-            chroma = np.concatenate([chroma, chroma[:, -1:]], axis=1)
-        thin = chroma[:, 0::2] * np.float32(2)
-        thin += chroma[:, 1::2]
-        thin[:, 1:] += chroma[:, 1:-1:2]
-        thin[:, 0] += chroma[:, 0]
-        thin *= np.float32(0.25)
-        chroma = thin
-    if layout.step_y == 2:
+    if layout.step_y == 2:  # rows first: they lie in one piece, and there is half as much left to do
         if len(chroma) % 2:
             chroma = np.concatenate([chroma, chroma[-1:]])
         chroma = chroma[0::2] + chroma[1::2]
         chroma *= np.float32(0.5)
+    if layout.step_x == 2:
+        if chroma.shape[1] % 2:
+            chroma = np.concatenate([chroma, chroma[:, -1:]], axis=1)
+        between = np.ascontiguousarray(chroma[:, 1::2])
+        thin = chroma[:, 0::2] * np.float32(2)
+        thin += between
+        thin[:, 1:] += between[:, :-1]
+        thin[:, 0] += chroma[:, 0]
+        thin *= np.float32(0.25)
+        chroma = thin
     return chroma
 
 
