@@ -94,7 +94,10 @@ def convert(
 
 
 def _share(run: Callable[[list[_Tile], int], None], target: Tensor) -> None:
-    """Call ``run`` on every chunk of planes [N,C,P], and the pixels of the largest, in threads."""
+    """Call ``run`` with the chunks of planes [N,C,P] and the pixels of the largest, in threads.
+
+    Each call gets a part of the chunks.
+    """
     batch, _, pixels = target.shape
     threads = torch.get_num_threads()
     workers = min(threads, _MOST_THREADS, batch * pixels // (2 * _THREAD_CHUNK))
@@ -170,8 +173,20 @@ def _repair(repair: Repair, left: list[tuple[Tensor, Tensor, Tensor]], largest: 
     values = torch.cat([repair(part) for part in given.chunk(parts, dim=1)], dim=1)
     sizes = [index.numel() for _, index, _ in left]
     for (piece, index, _), part in zip(left, values.split(sizes, dim=1), strict=True):
-        piece[:, index // piece.shape[2], index % piece.shape[2]] = part.to(piece.dtype)
+        part = part.to(piece.dtype)
+        if piece.shape[1] == 1:
+            piece[:, 0].index_copy_(1, index, part)
+        else:
+            piece[:, index // piece.shape[2], index % piece.shape[2]] = part
     left.clear()
+
+
+def pick(planes: Tensor, index: Tensor) -> Tensor:
+    """Return a copy of the colours [C,K] at flat indices of planes [C,n,p]."""
+    # Both ways give the same; most chunks are one run of pixels, and indexing on two axes is slow.
+    if planes.shape[1] == 1:
+        return planes[:, 0].index_select(1, index)
+    return planes[:, index // planes.shape[2], index % planes.shape[2]]
 
 
 def _is_plain(planes: Tensor) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .chunks import Kernel, convert
+from .chunks import Kernel, convert, pick
 from .cielab import lab_to_rgb
 from .formulas import (
     F_BREAK,
@@ -98,7 +98,7 @@ def _build_reduce() -> Kernel:
         to_linear(source, linear, scratch)
         index = _outside(linear, GAIN)
         result.copy_(source)
-        return None if index is None else (index, _pick(source, index))
+        return None if index is None else (index, pick(source, index))
 
     return kernel
 
@@ -111,17 +111,12 @@ def _build_to_rgb_in_gamut() -> Kernel:
         to_linear(source, linear, scratch)
         index = _outside(linear, GAIN)
         # Taken before the result is written: it may be the same memory.
-        leftover = None if index is None else (index, _pick(source, index))
+        leftover = None if index is None else (index, pick(source, index))
         encode_linear(linear, high, result)
         result.clamp_(0, 1)
         return leftover
 
     return kernel
-
-
-def _pick(planes: Tensor, index: Tensor) -> Tensor:
-    """Return the colours [3,K] at flat indices of planes [3,n,p]."""
-    return planes[:, index // planes.shape[2], index % planes.shape[2]]
 
 
 def _reduce_pixels(lab: Tensor) -> Tensor:
@@ -168,11 +163,14 @@ def _largest_scale(L: Tensor, a: Tensor, b: Tensor) -> Tensor:
     active = (~inside & (room_grey > 0)).nonzero().squeeze(1)
     if not active.numel():
         return scale
-    margin = (room_grey[active] / 2).clamp_max(aim)
+    room_first = _room(linear)
+    fy, y, slope, room_grey, room_first = (
+        x.index_select(-1, active) for x in (fy, y, slope, room_grey, room_first)
+    )
+    margin = (room_grey / 2).clamp_max(aim)
     # A bracket: `last` is the newest end, `other` the newest end on the other side of the surface.
-    other, room_other = torch.zeros_like(margin), room_grey[active] - margin
-    last, room_last = torch.ones_like(margin), _room(linear[:, active]) - margin
-    fy, y, slope = fy[active], y[active], slope[:, active]
+    other, room_other = torch.zeros_like(margin), room_grey - margin
+    last, room_last = torch.ones_like(margin), room_first - margin
     for rounds in _ROUNDS:
         for _ in range(rounds):
             middle = last - room_last * (last - other) / (room_last - room_other)
@@ -184,13 +182,14 @@ def _largest_scale(L: Tensor, a: Tensor, b: Tensor) -> Tensor:
             room_other.mul_(0.5).lerp_(room_last, crossed)
             last, room_last = middle, room
         tolerance = margin / 2
-        scale[active] = torch.where(room_last >= -tolerance, last, other)
-        left = (room_last.abs() > tolerance).nonzero().squeeze(1)
+        scale.index_copy_(0, active, other.lerp(last, (room_last + tolerance).ge_(0)))
+        left = (room_last.abs() - tolerance).gt_(0).nonzero().squeeze(1)
         if not left.numel():
             break
-        active, margin, fy, y, slope = active[left], margin[left], fy[left], y[left], slope[:, left]
-        other, room_other = other[left], room_other[left]
-        last, room_last = last[left], room_last[left]
+        active, margin, fy, y, slope, other, room_other, last, room_last = (
+            x.index_select(-1, left)
+            for x in (active, margin, fy, y, slope, other, room_other, last, room_last)
+        )
     return scale
 
 
