@@ -2,11 +2,12 @@
 
 import io
 from abc import ABC, abstractmethod
+from typing import Any
 
 
 class VideoInput(ABC):
     @abstractmethod
-    def get_stream_source(self):
+    def get_stream_source(self) -> Any:
         """A path or a BytesIO that PyAV can open."""
 
     def get_active_trim_window(self):
@@ -18,7 +19,7 @@ class VideoFromFile(VideoInput):
         self._file = file
         self._window = (float(start_time), float(duration))
 
-    def get_stream_source(self):
+    def get_stream_source(self) -> Any:
         if isinstance(self._file, io.BytesIO):
             self._file.seek(0)
         return self._file
@@ -33,5 +34,5 @@ class VideoFromComponents(VideoInput):
     def __init__(self, components, bit_depth=8):
         self._components = components
 
-    def get_stream_source(self):
+    def get_stream_source(self) -> Any:
         raise NotImplementedError("the stand-in encodes no video")
