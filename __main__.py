@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -268,7 +269,15 @@ class Screen:
                 print(f"  {message}", file=sys.stderr)
         if not self.quiet and (done or skipped):
             there = f", {skipped} there already (--overwrite redoes them)" if skipped else ""
-            print(f"chrominance: {done} coloured{there}", file=sys.stderr)
+            print(f"chrominance: {done} coloured{there}{where(outcomes)}", file=sys.stderr)
+
+
+def where(outcomes: Sequence[Outcome]) -> str:
+    """Name the new files where they are few, else the folder that holds them all."""
+    targets = [str(outcome.job.target) for outcome in outcomes if outcome.status == "done"]
+    if not targets:
+        return ""
+    return ": " + (", ".join(targets) if len(targets) <= 3 else f"in {os.path.commonpath(targets)}")
 
 
 class ScreenHandler(logging.Handler):

@@ -64,7 +64,7 @@ def test_a_picture(tint, photos, tmp_path, capsys) -> None:
     assert run(photos / "a.png", "-o", tmp_path / "out.png") == 0
     with Image.open(tmp_path / "out.png") as image:
         assert image.mode == "RGB" and image.size == (14, 10)
-    assert capsys.readouterr() == ("", "chrominance: 1 coloured\n")
+    assert capsys.readouterr() == ("", f"chrominance: 1 coloured: {tmp_path / 'out.png'}\n")
 
 
 def test_a_folder_and_a_rerun(tint, photos, tmp_path, capsys) -> None:
@@ -74,7 +74,8 @@ def test_a_folder_and_a_rerun(tint, photos, tmp_path, capsys) -> None:
     before = {name: (out / name).stat().st_mtime_ns for name in names(out)}
     (out / "sub" / "c.tif").unlink()
     assert run(photos, "-o", out) == 0
-    assert "1 coloured, 2 there already" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "1 coloured, 2 there already" in said and said.endswith(f": {out / 'sub' / 'c.tif'}\n")
     assert len(tint.asked) == 4
     assert before["a.png"] == (out / "a.png").stat().st_mtime_ns
     assert run(photos, "-o", out, "--overwrite", "--quiet") == 0
@@ -135,7 +136,7 @@ def test_bad_files_are_named_and_the_others_done(tint, photos, tmp_path, capsys)
     for name in ("text.png", "cut.jpg", "empty.mp4", "absent.png"):
         assert sum(name in line for line in said if line.startswith("chrominance: error:")) == 1
         assert sum(name in line for line in said if line.startswith("  ")) == 1
-    assert "chrominance: error: 4 failed:" in said and said[-1] == "chrominance: 3 coloured"
+    assert "chrominance: error: 4 failed:" in said and said[-1].startswith("chrominance: 3 coloured: ")
     assert names(out) == ["a.png", "b.jpg", "sub/c.tif"]
 
 
@@ -279,7 +280,11 @@ def test_the_embedded_network_colours_a_picture_and_frames(tmp_path) -> None:
         for n in range(3):
             image.convert("L").resize((65, 49)).save(frames / f"{n}.png")
     done = shell("colorize", "--clip", photo, frames, "-o", "out", cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "chrominance: 2 coloured\n")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        "",
+        f"chrominance: 2 coloured: {Path('out', 'photo.jpg')}, {Path('out', 'frames')}\n",
+    )
     assert names(tmp_path / "out") == [
         "frames/000000.png",
         "frames/000001.png",
