@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
@@ -16,13 +15,10 @@ Kernel = Callable[[Tensor, Tensor, Tensor], "tuple[Tensor, Tensor] | None"]
 # The slower way: colours [3,K] float32 to results [C,K].
 Repair = Callable[[Tensor], Tensor]
 
-# Pixels a chunk: source, result and scratch of the kernels then stay near the core.
-_CPU_CHUNK = 32768
-# With several threads each takes chunks of its own, so small that PyTorch does not split their operations
-# (3 channels stay below its grain of 32768 values): threads that meet after every operation wait for the
-# slowest every time, and on a busy machine for the scheduler.
-_THREAD_CHUNK = 10922
-# More threads than this only queue for Python's lock.
+# Pixels a chunk, for each thread that PyTorch splits an operation among: source, result and scratch of the
+# kernels then stay in the cache, and the threads meet seldom enough not to wait for each other.
+_CPU_CHUNK = 65536
+# More threads than this share one chunk's size: a larger one would leave the cache.
 _MOST_THREADS = 8
 # Scratch channels that a kernel gets.
 _SCRATCH = 6
@@ -87,23 +83,21 @@ def convert(
         else:
             _run_kernel(kernel, repair, sources[0], target, tiles, largest)
 
-    _share(run, target)
+    tiles, largest = _tiles(target)
+    with torch.no_grad():
+        run(tiles, largest)
     if indirect:
         result.copy_(target.view(*shape[:axis], channels, *shape[axis + 1 :]))
     return result
 
 
-def _share(run: Callable[[list[_Tile], int], None], target: Tensor) -> None:
-    """Call ``run`` with the chunks of planes [N,C,P] and the pixels of the largest, in threads.
-
-    Each call gets a part of the chunks.
-    """
+def _tiles(target: Tensor) -> tuple[list[_Tile], int]:
+    """Return the chunks of planes [N,C,P], and how many pixels the largest has."""
     batch, _, pixels = target.shape
-    threads = torch.get_num_threads()
-    workers = min(threads, _MOST_THREADS, batch * pixels // (2 * _THREAD_CHUNK))
-    limit = _CPU_CHUNK if threads == 1 else _THREAD_CHUNK
-    if target.device.type != "cpu":
-        workers, limit = 1, _DEVICE_CHUNK
+    if target.device.type == "cpu":
+        limit = _CPU_CHUNK * min(torch.get_num_threads(), _MOST_THREADS)
+    else:
+        limit = _DEVICE_CHUNK
     width = min(pixels, limit)
     height = min(batch, max(1, limit // pixels))
     tiles = [
@@ -111,20 +105,7 @@ def _share(run: Callable[[list[_Tile], int], None], target: Tensor) -> None:
         for n in range(0, batch, height)
         for p in range(0, pixels, width)
     ]
-    if workers <= 1:
-        with torch.no_grad():
-            run(tiles, width * height)
-        return
-    inference = torch.is_inference_mode_enabled()
-
-    def work(first: int) -> None:
-        # These modes belong to a thread: without them a worker could not write the caller's tensors.
-        with torch.inference_mode(inference), torch.no_grad():
-            run(tiles[first::workers], width * height)
-
-    with ThreadPoolExecutor(workers) as pool:
-        for done in [pool.submit(work, first) for first in range(workers)]:
-            done.result()
+    return tiles, width * height
 
 
 def _run_formula(
