@@ -183,7 +183,7 @@ class EmbeddedNetwork(nn.Module):
         features = self.encoder(L)[::-1]  # coarsest first
         x = self.blocks[0](self.context(self.lateral[0](features[0])))
         for i, feature in enumerate(features[1:]):
-            # Nearest, not bilinear: the block's 3x3 convolutions smooth it, and it is several times cheaper.
-            x = F.interpolate(self.shrink[i](x), scale_factor=2, mode="nearest")
+            # Bilinear: what is coarse here would stay visible as squares of 32 pixels in plain areas.
+            x = F.interpolate(self.shrink[i](x), scale_factor=2, mode="bilinear", align_corners=False)
             x = self.blocks[i + 1](x + self.lateral[i + 1](feature))
         return self.head(F.leaky_relu(x, 0.2))
