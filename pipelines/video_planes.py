@@ -35,9 +35,24 @@ _STRIP_PIXELS = 131_072
 _PLANAR = re.compile(r"(?:yuvj?(a?)(420|422|444)p|gbr(a?)p|gray)(\d+le)?")
 
 
+# Bytes of a pixel in formats of 8 bits that store it in one piece: where red, green, blue and alpha are.
+_PACKED: dict[str, tuple[int, int, int, int]] = {
+    "rgb24": (0, 1, 2, -1),
+    "bgr24": (2, 1, 0, -1),
+    "rgb0": (0, 1, 2, -1),
+    "bgr0": (2, 1, 0, -1),
+    "0rgb": (1, 2, 3, -1),
+    "0bgr": (3, 2, 1, -1),
+    "rgba": (0, 1, 2, 3),
+    "bgra": (2, 1, 0, 3),
+    "argb": (1, 2, 3, 0),
+    "abgr": (3, 2, 1, 0),
+}
+
+
 @dataclass(frozen=True)
 class PlaneLayout:
-    """How a planar pixel format stores a picture: ``kind`` is "yuv", "rgb" or "gray"."""
+    """How a pixel format stores a picture: ``kind`` is "yuv", "rgb" or "gray"."""
 
     kind: str
     bits: int
@@ -48,6 +63,8 @@ class PlaneLayout:
 
 def plane_layout(pixel_format: str) -> PlaneLayout | None:
     """Describe a pixel format that this module handles; None for any other."""
+    if pixel_format in _PACKED:
+        return PlaneLayout("rgb", 8, _PACKED[pixel_format][3] >= 0)
     match = _PLANAR.fullmatch(pixel_format)
     if match is None:
         return None
@@ -87,9 +104,23 @@ def plane_array(frame: VideoFrame, number: int, bits: int) -> NDArray[np.unsigne
     plane = frame.planes[number]
     kind: np.dtype[np.unsignedinteger] = np.dtype("u1" if bits == 8 else "<u2")
     stride = plane.line_size // kind.itemsize
-    return np.frombuffer(memoryview(plane), kind, stride * plane.height).reshape(plane.height, stride)[
-        :, : plane.width
-    ]
+    values = np.frombuffer(memoryview(plane), kind, stride * plane.height)
+    return values.reshape(plane.height, stride)[:, : plane.width]
+
+
+def _channels(frame: VideoFrame, layout: PlaneLayout) -> list[NDArray[np.unsignedinteger]]:
+    """View a frame's samples: Y, Cb, Cr or R, G, B or grey, each with alpha after them where there is one."""
+    name = frame.format.name
+    if name in _PACKED:
+        plane = frame.planes[0]
+        size = 3 if name in ("rgb24", "bgr24") else 4
+        values = np.frombuffer(memoryview(plane), np.uint8, plane.line_size * plane.height)
+        pixels = values.reshape(plane.height, -1)[:, : plane.width * size].reshape(plane.height, -1, size)
+        return [pixels[..., place] for place in _PACKED[name] if place >= 0]
+    planes = [plane_array(frame, number, layout.bits) for number in range(len(frame.planes))]
+    if layout.kind == "rgb":  # stored as G, B, R
+        planes[:3] = planes[2], planes[0], planes[1]
+    return planes
 
 
 def _strips(height: int, width: int) -> list[tuple[int, int]]:
@@ -146,12 +177,12 @@ def planes_to_rgb(frame: VideoFrame, tags: ColorTags, rgb: Floats, alpha: Floats
     if layout is None:
         raise VideoError(f"pixel format {frame.format.name} must be converted before it is split")
     bits, top_code = layout.bits, 2.0**layout.bits - 1.0
-    planes = [plane_array(frame, number, bits) for number in range(len(frame.planes))]
+    planes = _channels(frame, layout)
     height, width = planes[0].shape
     if alpha is not None and layout.alpha:
         np.multiply(planes[3], np.float32(1 / top_code), out=alpha[0], dtype=np.float32)
     if layout.kind == "rgb":
-        for channel, plane in zip((1, 2, 0), planes, strict=False):  # stored as G, B, R
+        for channel, plane in enumerate(planes[:3]):
             np.multiply(plane, np.float32(1 / top_code), out=rgb[channel], dtype=np.float32)
         return
     luma_offset, luma_span, chroma_offset, chroma_span = _levels(tags, bits)
@@ -214,23 +245,16 @@ def _thin_chroma(chroma: Floats, layout: PlaneLayout) -> Floats:
 
 
 def rgb_to_planes(rgb: Floats, alpha: Floats | None, tags: ColorTags, frame: VideoFrame) -> None:
-    """Fill a fresh frame, of a format that ``plane_layout`` knows or bgr0/bgra, from ``rgb`` [3,H,W].
+    """Fill a fresh frame, of a format that ``plane_layout`` knows, from ``rgb`` [3,H,W].
 
     ``alpha``: [1,H,W], None is opaque. Every value is rounded to the nearest code.
     Raises VideoError for values that are not finite.
     """
     height, width = rgb.shape[1:]
-    if frame.format.name in ("bgr0", "bgra"):
-        plane = frame.planes[0]
-        pixels = np.frombuffer(memoryview(plane), np.uint8, plane.line_size * height).reshape(height, -1)
-        pixels = pixels[:, : width * 4].reshape(height, width, 4)
-        layout = PlaneLayout("rgb", 8, True)
-        planes = [pixels[..., 1], pixels[..., 0], pixels[..., 2], pixels[..., 3]]
-    else:
-        layout = plane_layout(frame.format.name)
-        if layout is None:
-            raise VideoError(f"pixel format {frame.format.name} cannot be written")
-        planes = [plane_array(frame, number, layout.bits) for number in range(len(frame.planes))]
+    layout = plane_layout(frame.format.name)
+    if layout is None:
+        raise VideoError(f"pixel format {frame.format.name} cannot be written")
+    planes = _channels(frame, layout)
     top_code = 2.0**layout.bits - 1.0
     if layout.alpha and alpha is None:
         planes[3][...] = int(top_code)
@@ -247,7 +271,7 @@ def rgb_to_planes(rgb: Floats, alpha: Floats | None, tags: ColorTags, frame: Vid
         if not np.isfinite(luma.sum()):
             raise VideoError("a frame holds NaN or infinite values: the picture was not made properly")
         if layout.kind == "rgb":
-            for channel, plane in zip((1, 2, 0), planes, strict=False):
+            for channel, plane in enumerate(planes[:3]):
                 np.copyto(work, rgb[channel, top:bottom])
                 _store(work, plane[top:bottom], top_code, 0.0, top_code)
             continue

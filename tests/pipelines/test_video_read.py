@@ -45,7 +45,7 @@ def test_rgb_is_what_ffmpeg_makes_of_it(clips, tmp_path):
         for ours, decoded in zip(frames, container.decode(video=0), strict=True):
             theirs = decoded.reformat(format="rgb24", src_colorspace="ITU709", dst_colorspace="ITU709")
             expected = theirs.to_ndarray().transpose(2, 0, 1) / 255
-            assert np.abs(ours.rgb.numpy() - expected).mean() < 0.004
+            assert np.abs(ours.rgb.numpy() - expected).mean() < 0.01
 
 
 def test_varying_frame_rate(clips, tmp_path):
