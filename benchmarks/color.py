@@ -119,7 +119,7 @@ def _speed(megapixels: float, repeats: int) -> dict[str, float]:
 def _peers() -> tuple[ModuleType, ModuleType]:
     """Return kornia's and scikit-image's colour modules."""
     try:
-        import kornia.color
+        import kornia.color  # pyright: ignore[reportMissingImports]
         import skimage.color
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
