@@ -25,8 +25,10 @@ class Chroma:
 class Conditions:
     """What a user knows about the colours; every entry may be absent.
 
-    ``local_ab``: [B,2,H,W] in CIE units with ``local_confidence`` [B,1,H,W] 0..1: hints, warped exemplar
-    chroma, propagated chroma. ``color``: [B,C], one colour vector a picture, in the model's own space.
+    ``local_ab``: [B,2,H,W] in CIE units with ``local_confidence`` [B,1,H,W] 0..1, at the picture's size or a
+    smaller one: hints, warped exemplar chroma, propagated chroma. ``color``: [B,C], one colour vector a
+    picture, in the model's own space (``Colorizer.encode_reference``, ``encode_palette``). A batch of one
+    stands for every picture.
     """
 
     local_ab: Tensor | None = None
@@ -107,6 +109,15 @@ class Colorizer(ABC):
         Raises ValueError for L of another shape, for NaN or infinity in L, for a condition or a setting
         that the system does not know, for weights that turn out to be damaged.
         """
+        conditions = self._checked(L, conditions, size, temperature)
+        return self._colorize(
+            L, conditions, size=size or self.spec.size, temperature=temperature or self.spec.temperature
+        )
+
+    def _checked(
+        self, L: Tensor, conditions: Conditions | None, size: int | None, temperature: float | None = None
+    ) -> Conditions:
+        """Raise ValueError for arguments of ``colorize`` that do not fit; return the conditions."""
         if L.ndim != 4 or L.shape[1] != 1 or 0 in L.shape:
             raise ValueError(f"L must be [B,1,H,W] with no empty side, got {list(L.shape)}")
         if not bool(torch.isfinite(L).all()):
@@ -125,13 +136,58 @@ class Colorizer(ABC):
             raise ValueError(f"temperature must be above 0 and at most 10, got {temperature}")
         if size is not None and not 16 <= size <= 4096:
             raise ValueError(f"working size must be 16..4096, got {size}")
+        _check_condition_shapes(conditions, len(L))
         if self.before_first_use is not None:
             self.before_first_use()
             self.before_first_use = None
-        return self._colorize(
-            L, conditions, size=size or self.spec.size, temperature=temperature or self.spec.temperature
+        return conditions
+
+    def distribution(
+        self, L: Tensor, conditions: Conditions | None = None, *, size: int | None = None
+    ) -> Tensor:
+        """Return the logits over the 313 ab bins from which the chroma is taken: float32 [B,313,h,w].
+
+        Arguments as in ``colorize``. Raises ValueError where the system has no such distribution.
+        """
+        raise ValueError(
+            f"{self.spec.title} gives one colour, not a distribution: choose the embedded network"
         )
+
+    def encode_reference(self, rgb: Tensor) -> Tensor:
+        """Return the colour vectors [B,C] of reference pictures, rgb [B,3,H,W] 0..1.
+
+        Raises ValueError where the system takes none.
+        """
+        raise ValueError(f"{self.spec.title} takes no reference: choose the embedded network")
+
+    def encode_palette(
+        self, lab: Tensor, share: Tensor | None = None, illumination: Tensor | None = None
+    ) -> Tensor:
+        """Return the colour vectors [B,C] of palettes, Lab [B,N,3].
+
+        ``share``: [B,N], how much of the picture each has, by default alike. ``illumination``: [B,2], the ab
+        of the light. Raises ValueError where the system takes none.
+        """
+        raise ValueError(f"{self.spec.title} takes no palette: choose the embedded network")
 
     @abstractmethod
     def _colorize(self, L: Tensor, conditions: Conditions, *, size: int, temperature: float | None) -> Chroma:
         """Do the work of ``colorize`` on checked arguments."""
+
+
+def _check_condition_shapes(conditions: Conditions, batch: int) -> None:
+    ab, confidence, color = conditions.local_ab, conditions.local_confidence, conditions.color
+    if (ab is None) != (confidence is None):
+        raise ValueError("local_ab and local_confidence go together: give both, or neither")
+    if ab is not None and confidence is not None:
+        ab_fits = ab.ndim == 4 and ab.shape[0] in (1, batch) and ab.shape[1] == 2 and 0 not in ab.shape
+        if not ab_fits or confidence.shape != (ab.shape[0], 1, *ab.shape[2:]):
+            raise ValueError(
+                f"local_ab must be [1 or {batch},2,H,W] and local_confidence the same with one channel, got "
+                f"{list(ab.shape)} and {list(confidence.shape)}"
+            )
+    if color is not None and (color.ndim != 2 or color.shape[0] not in (1, batch)):
+        raise ValueError(f"color must be [1 or {batch},C], got {list(color.shape)}")
+    for name, tensor in (("local_ab", ab), ("local_confidence", confidence), ("color", color)):
+        if tensor is not None and not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"{name} holds NaN or infinite values: repair it first")

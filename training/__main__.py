@@ -1,4 +1,4 @@
-"""Training from the command line: ``python -m chrominance.training embedded --data PHOTOS…``."""
+"""Training from the command line: ``python -m chrominance.training embedded --data PHOTOS…``, or ``plot``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import torch
 from safetensors.torch import load_file
 
 from ..models import shipped_weights
-from ..pipelines.photo_set import PhotoSet
+from ..pipelines.photo_set import PhotoSet, read_categories
 from .embedded import EmbeddedTrainer, Places, Recipe
+from .plot import plot_log
 from .review import Review
 
 
@@ -21,8 +22,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m chrominance.training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     p = commands.add_parser("embedded", help="train the network that ships with the package")
-    p.add_argument("--data", nargs="+", required=True, type=Path, help="tars or folders of colour photos")
+    p.add_argument(
+        "--data", nargs="+", required=True, type=Path, help="tars or folders of colour photos and of clips"
+    )
     p.add_argument("--validate", nargs="+", type=Path, help="tars or folders of photos never trained on")
+    p.add_argument(
+        "--categories",
+        type=Path,
+        help="CSV with the columns file and category: references come from one's own",
+    )
     p.add_argument(
         "--state",
         required=True,
@@ -40,6 +48,11 @@ def _parser() -> argparse.ArgumentParser:
         kind = type(item.default)
         flag = "--" + item.name.replace("_", "-")
         p.add_argument(flag, type=kind, default=item.default, help=f"default {item.default}")
+    p.set_defaults(run=train_embedded)
+    p = commands.add_parser("plot", help="draw the log of a run")
+    p.add_argument("state", type=Path, help="the --state folder of the run")
+    p.add_argument("-o", "--output", type=Path, required=True, help="picture to write (.png, .svg, .pdf)")
+    p.set_defaults(run=lambda options: plot_log(options.state, options.output))
     return parser
 
 
@@ -47,39 +60,42 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     options = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    recipe = Recipe(**{item.name: getattr(options, item.name) for item in fields(Recipe)})
     try:
-        photos = PhotoSet(options.data)
-        dropped = photos.drop_unusable()
-        logging.info("%d photos, %d more left out as broken or grey", len(photos), dropped)
-        review = None
-        if options.validate:
-            review = Review(PhotoSet(options.validate), options.state)
-        places = Places(options.state, options.minutes, review)
-        trainer = EmbeddedTrainer(photos, recipe, places)
-        checkpoint = options.state / "state.pt"
-        if options.resume and checkpoint.is_file():
-            trainer.resume(checkpoint)
-            logging.info("resumed at %d samples", trainer.samples)
-        elif options.resume or options.start:
-            start = options.start or "shipped"
-            path = shipped_weights("embedded") if start == "shipped" else Path(start)
-            trainer.start_from(load_file(path))
-            logging.info("started from %s", path)
-        elif checkpoint.exists():
-            raise FileExistsError(f"{checkpoint} is there: add --resume to go on, or name another --state")
-        else:
-            trainer.start_fresh()
-        trainer.run(None if options.hours is None else options.hours * 3600)
-    except (OSError, ValueError, FloatingPointError, OverflowError) as error:
+        options.run(options)
+    except (OSError, ValueError, FloatingPointError, OverflowError, ImportError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("stopped; the last checkpoint is kept\n")
         return 130
     return 0
+
+
+def train_embedded(options: argparse.Namespace) -> None:
+    """Do ``training embedded``."""
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    recipe = Recipe(**{item.name: getattr(options, item.name) for item in fields(Recipe)})
+    categories = read_categories(options.categories) if options.categories else None
+    photos = PhotoSet(options.data, categories=categories)
+    dropped = photos.drop_unusable()
+    logging.info("%d photos, %d more left out as broken or grey", len(photos), dropped)
+    review = Review(PhotoSet(options.validate), options.state) if options.validate else None
+    trainer = EmbeddedTrainer(photos, recipe, Places(options.state, options.minutes, review))
+    checkpoint = options.state / "state.pt"
+    if options.resume and checkpoint.is_file():
+        trainer.resume(checkpoint)
+        logging.info("resumed at %d samples", trainer.samples)
+    elif options.resume or options.start:
+        start = options.start or "shipped"
+        path = shipped_weights("embedded") if start == "shipped" else Path(start)
+        trainer.start_from(load_file(path))
+        logging.info("started from %s", path)
+    elif checkpoint.exists():
+        raise FileExistsError(f"{checkpoint} is there: add --resume to go on, or name another --state")
+    else:
+        trainer.start_fresh()
+    trainer.run(None if options.hours is None else options.hours * 3600)
 
 
 if __name__ == "__main__":

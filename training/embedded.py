@@ -1,4 +1,4 @@
-"""Train the embedded network: rebalanced classification of chroma, after Zhang 2016."""
+"""Train the embedded network: rebalanced classification after Zhang 2016, with and without conditions."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..color import rgb_to_lab
-from ..color.ab_bins import BIN_COUNT, nearest_ab_bin
-from ..models.embedded.network import EmbeddedNetwork
+from ..color.ab_bins import BIN_COUNT, annealed_mean, nearest_ab_bin
+from ..models.embedded.conditions import DESCRIBED_SIZE, VECTOR_SIZE
+from ..models.embedded.network import STRIDE, EmbeddedNetwork
+from ..models.errors import some_text
 from ..pipelines.photo_set import PhotoSet
 from .averaging import AveragedWeights
-from .photos import batches, degrade_lightness, random_crop
+from .conditions import Mix, Simulated, simulate
+from .photos import Batch, batches, degrade_lightness, random_crop
 from .precision import pick_dtype
 from .pretrained import load_pretrained_encoder
 from .rebalance import SoftTargets, rebalanced_cross_entropy, rebalancing_weights, smooth_prior
@@ -31,8 +34,12 @@ logger = logging.getLogger(__name__)
 
 #: Photos from which the prior over the bins is measured.
 _PRIOR_PHOTOS = 3000
+#: What weights from before the conditions may lack; they begin without effect.
+_CONDITION_KEYS = ("color_encoder", "palette_encoder", "no_color", "local", "conditions", "color_head", "kinship")
 #: Stages of the encoder that stay as pretrained: edges and textures need no retraining.
 _FROZEN_STAGES = 2
+#: Temperature of the annealed mean that is trained, and that the network is used at.
+_TEMPERATURE = 0.38
 
 
 @dataclass(frozen=True)
@@ -50,9 +57,26 @@ class Recipe:
     rebalance: float = 0.5
     uniform: float = 0.5
     average: float = 0.999
+    #: all: the whole network; conditions: only what they meet, so that automatic colour stays as it is.
+    parts: str = "all"
+    #: Where a condition is given: weight of the distance, in units of 110, from annealed mean to truth.
+    distance: float = 4.0
+    #: Share of samples without any condition (in "all").
+    automatic: float = 0.2
     seed: int = 0
     dtype: str = "auto"
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.parts not in ("all", "conditions"):
+            raise ValueError(f"parts must be all or conditions, got {self.parts}")
+        if not 0 <= self.automatic < 1:
+            raise ValueError(f"automatic must be from 0 to below 1, got {self.automatic}")
+
+    def mix(self) -> Mix:
+        """Return how often which condition is given: what has none teaches nothing to conditions alone."""
+        share = self.automatic if self.parts == "all" else 0.0
+        return Mix(given=(0.4 * (1 - share), 0.42 * (1 - share), 0.18 * (1 - share), share))
 
     def rate_at(self, sample: int) -> float:
         """Return the factor on the learning rates: linear warm-up, then cosine to ``final_rate``."""
@@ -69,7 +93,7 @@ class Places:
     state: Path
     minutes: float = 10.0
     #: Called with the averaged network after each checkpoint (validation, sample sheets).
-    review: Callable[[nn.Module, int], dict[str, float]] | None = None
+    review: Callable[[EmbeddedNetwork, int], dict[str, float]] | None = None
     extra: dict[str, str] = field(default_factory=dict)
 
 
@@ -93,11 +117,23 @@ class EmbeddedTrainer:
         with torch.no_grad():
             assert self.network.head.bias is not None
             self.network.head.bias.copy_(self.prior.clamp(min=1e-6).log())
+        measure_kinship(self.network, self.photos, self.recipe.seed)
         self._prepare()
 
     def start_from(self, tensors: dict[str, Tensor]) -> None:
         """Begin with given weights (those that ship, or a run's export)."""
-        self.network.load_state_dict({k: v.float() for k, v in tensors.items()})
+        unfit = self.network.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=False)
+        missing = [k for k in unfit.missing_keys if not (k.startswith(_CONDITION_KEYS) or ".style" in k)]
+        if unfit.unexpected_keys or missing:
+            raise ValueError(
+                "these are not weights of the embedded network: they lack "
+                f"{some_text(missing) if missing else 'nothing'} and have "
+                f"{some_text(unfit.unexpected_keys) if unfit.unexpected_keys else 'nothing'} besides"
+            )
+        if unfit.missing_keys:
+            logger.info("%d tensors of conditions begin untrained", len(unfit.missing_keys))
+        if "kinship.mean" in unfit.missing_keys:
+            measure_kinship(self.network, self.photos, self.recipe.seed)
         self.prior = measure_prior(self.photos, self.recipe.seed)
         self._prepare()
 
@@ -112,37 +148,71 @@ class EmbeddedTrainer:
         self.optimizer.load_state_dict(saved["optimizer"])
 
     def _prepare(self) -> None:
-        encoder = self.network.encoder
+        network, encoder = self.network, self.network.encoder
+        if self.recipe.parts == "conditions":
+            for parameter in network.automatic_parameters():
+                parameter.requires_grad_(False)
         for part in (encoder.stem, *encoder.stages[:_FROZEN_STAGES]):
             part.requires_grad_(False)
-        self.network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-        self.averaged = AveragedWeights(self.network, self.recipe.average)
+        network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.averaged = AveragedWeights(network, self.recipe.average)
         tuned = [p for p in encoder.parameters() if p.requires_grad]
         ours = set(map(id, encoder.parameters()))
-        fresh = [p for p in self.network.parameters() if id(p) not in ours]
+        fresh = [p for p in network.parameters() if id(p) not in ours and p.requires_grad]
         groups = [
             {"params": [p for p in fresh if p.ndim > 1], "rate": self.recipe.rate},
             {"params": [p for p in fresh if p.ndim <= 1], "rate": self.recipe.rate, "weight_decay": 0.0},
             {"params": tuned, "rate": self.recipe.encoder_rate},
         ]
         self.optimizer = torch.optim.AdamW(
-            groups, lr=self.recipe.rate, betas=(0.9, 0.99), weight_decay=self.recipe.weight_decay
+            [group for group in groups if group["params"]],
+            lr=self.recipe.rate,
+            betas=(0.9, 0.99),
+            weight_decay=self.recipe.weight_decay,
         )
         self.weights = rebalancing_weights(
             self.prior, uniform=self.recipe.uniform, power=self.recipe.rebalance
         )
 
-    def loss(self, pixels: np.ndarray, rng: np.random.Generator, dtype: torch.dtype) -> Tensor:
-        """Return the loss of one batch: uint8 [B,S,S,3]."""
-        rgb = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    def loss(self, batch: Batch, dtype: torch.dtype) -> Tensor:
+        """Return the loss of one batch."""
+        rgb, references = (
+            torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+            for pixels in (batch.pixels, batch.references)
+        )
         lab = rgb_to_lab(rgb)
-        ab = F.avg_pool2d(lab[:, 1:], 4)
-        L = degrade_lightness(lab[:, :1], rng).to(self.device)
+        ab = F.avg_pool2d(lab[:, 1:], STRIDE).to(self.device)
+        seen = torch.cat([degrade_lightness(lab[:, :1], batch.rng), lab[:, 1:]], 1)
+        # Palettes are of the picture as it is or as it is seen: a user's palette knows nothing of its faults.
+        shown = lab if batch.rng.random() < 0.5 else seen
+        known = simulate(rgb, shown, references, batch.rng, self.recipe.mix())
         with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
-            logits = self.network(L)
-        if self.device.type != "cpu":
-            logits = logits.cpu() if ab.device != logits.device else logits
-        return rebalanced_cross_entropy(logits, ab, self.targets, self.weights)
+            logits = self.network(seen[:, :1].to(self.device), *self.encode(known))
+        loss = rebalanced_cross_entropy(logits, ab, self.targets, self.weights)
+        given = (known.kind > 0) | (known.local[:, 2].amax((1, 2)) > 0)
+        if self.recipe.distance and bool(given.any()):
+            rows = given.nonzero()[:, 0].to(self.device)
+            mean = annealed_mean(logits[rows], _TEMPERATURE)
+            distance = (mean - ab[rows]).square().sum(1).add(1).sqrt().mean() / 110
+            loss = loss + self.recipe.distance * distance * len(rows) / len(logits)
+        return loss
+
+    def encode(self, known: Simulated) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what the network takes: local condition, colour vectors, which of the vectors count."""
+        network, device = self.network, self.device
+        kind = known.kind.to(device)
+        color = torch.zeros(len(kind), VECTOR_SIZE, device=device)
+        for number in (1, 2):
+            rows = (known.kind == number).nonzero()[:, 0]
+            if len(rows) == 0:
+                continue
+            if number == 1:
+                vectors = network.encode_reference(known.reference[rows].to(device))
+            else:
+                parts = (known.palette, known.share, known.light, known.lit)
+                vectors = network.encode_palette(*(part[rows].to(device) for part in parts))
+            color = color.index_copy(0, rows.to(device), vectors.to(color.dtype))
+        return known.local.to(device), color, kind > 0
 
     def run(self, stop_after: float | None = None) -> None:
         """Train until the recipe's samples are seen, or for ``stop_after`` seconds; save at the end."""
@@ -152,14 +222,14 @@ class EmbeddedTrainer:
         source = batches(self.photos, size=recipe.size, batch=recipe.batch, seed=recipe.seed, start=number)
         trainable = [p for p in self.network.parameters() if p.requires_grad]
         saved, smooth, logged, seen = begin, None, begin, self.samples
-        for pixels, rng in source:
+        for batch in source:
             now = time.monotonic()
             if self.samples >= recipe.samples or (stop_after is not None and now - begin > stop_after):
                 break
             factor = recipe.rate_at(self.samples)
             for group in self.optimizer.param_groups:
                 group["lr"] = group["rate"] * factor
-            loss = self.loss(pixels, rng, dtype)
+            loss = self.loss(batch, dtype)
             if not torch.isfinite(loss):
                 raise FloatingPointError(
                     f"the loss is {loss.item()} after {self.samples} samples: "
@@ -170,7 +240,7 @@ class EmbeddedTrainer:
             nn.utils.clip_grad_norm_(trainable, 1.0)
             self.optimizer.step()
             self.averaged.update(self.network)
-            self.samples += len(pixels)
+            self.samples += len(batch.pixels)
             value = loss.item()
             smooth = value if smooth is None else 0.98 * smooth + 0.02 * value
             if now - logged > 30:
@@ -225,6 +295,21 @@ def export(network: nn.Module, path: Path, **metadata: object) -> None:
     part = path.with_name(path.name + ".part")
     save_file(tensors, part, {"system": "embedded", **{k: str(v) for k, v in metadata.items()}})
     os.replace(part, path)
+
+
+@torch.no_grad()
+def measure_kinship(network: EmbeddedNetwork, photos: PhotoSet, seed: int) -> None:
+    """Set what descriptors are measured from: mean and spread of the encoder's coarsest features, of 400 photos."""
+    rng = np.random.default_rng([seed, 4])
+    pooled = []
+    for index in rng.permutation(len(photos))[:400]:
+        pixels = torch.from_numpy(random_crop(photos.load(int(index)), DESCRIBED_SIZE, rng).copy())
+        L = rgb_to_lab(pixels.permute(2, 0, 1)[None].float() / 255)[:, :1]
+        pooled.append(network.encoder(L)[-1].mean((2, 3)))
+    spread, mean = torch.std_mean(torch.cat(pooled), 0, correction=0)
+    network.kinship.mean.copy_(mean)
+    network.kinship.spread.copy_(spread + 0.05 * spread.mean() + 1e-6)
+    nn.init.orthogonal_(network.kinship.project.weight)
 
 
 def measure_prior(photos: PhotoSet, seed: int) -> Tensor:

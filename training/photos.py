@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -51,24 +52,78 @@ def degrade_lightness(L: Tensor, rng: np.random.Generator) -> Tensor:
     return (out * 100).clamp_(0, 100)
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Photos for one step, their references, and a generator for whatever else is random.
+
+    ``pixels``: uint8 [B,S,S,3]; ``references``: uint8 [B,R,R,3], another part of the same photo, a photo of
+    the same group, a neighbouring frame, or any photo.
+    """
+
+    pixels: np.ndarray
+    references: np.ndarray
+    rng: np.random.Generator
+
+
+@dataclass(frozen=True)
+class ReferenceMix:
+    """Where references come from; sums to 1. What a photo has no group or neighbour for comes from itself."""
+
+    itself: float = 0.45
+    group: float = 0.15
+    neighbour: float = 0.1
+    any: float = 0.3
+
+
+#: Frames of a clip that are at most this far apart are neighbours.
+NEIGHBOURS = 5
+
+
+def choose_reference(photos: PhotoSet, index: int, rng: np.random.Generator, mix: ReferenceMix) -> int:
+    """Return the index of the photo that ``index`` takes its reference from."""
+    chance = rng.random()
+    if chance < mix.any:
+        return int(rng.integers(len(photos)))
+    if chance < mix.any + mix.group:
+        members = photos.group_of(index)
+        return int(members[rng.integers(len(members))])
+    if chance < mix.any + mix.group + mix.neighbour:
+        frames = photos.neighbours(index, NEIGHBOURS)
+        return int(frames[rng.integers(len(frames))])
+    return index
+
+
 def batches(
-    photos: PhotoSet, *, size: int, batch: int, seed: int, start: int = 0, workers: int = 2
-) -> Iterator[tuple[np.ndarray, np.random.Generator]]:
-    """Yield batches for ever: uint8 [batch,size,size,3] and a generator for whatever else is random.
+    photos: PhotoSet,
+    *,
+    size: int,
+    batch: int,
+    seed: int,
+    start: int = 0,
+    workers: int = 2,
+    reference_size: int = 96,
+    mix: ReferenceMix | None = None,
+) -> Iterator[Batch]:
+    """Yield batches for ever.
 
     ``start``: index of the first batch, so that a resumed run goes on with what it would have seen. Every
     epoch is a new permutation; the same seed gives the same pictures, whatever the number of workers.
     """
+    mix = mix or ReferenceMix()
 
     def order(epoch: int) -> np.ndarray:
         return np.random.default_rng([seed, 1, epoch]).permutation(len(photos))
 
-    def load(sample: int) -> np.ndarray:
+    def load(sample: int) -> tuple[np.ndarray, np.ndarray]:
         epoch, position = divmod(sample, len(photos))
         if epoch not in orders:
             orders[epoch] = order(epoch)
         rng = np.random.default_rng([seed, 2, sample])
-        return random_crop(photos.load(int(orders[epoch][position])), size, rng)
+        index = int(orders[epoch][position])
+        photo = photos.load(index)
+        other = choose_reference(photos, index, rng, mix)
+        reference = photo if other == index else photos.load(other)
+        return random_crop(photo, size, rng), random_crop(reference, reference_size, rng)
 
     orders: dict[int, np.ndarray] = {}
     with ThreadPoolExecutor(workers) as pool:
@@ -77,8 +132,9 @@ def batches(
             while len(pending) < 4:
                 first = (number + len(pending)) * batch
                 pending.append([pool.submit(load, i) for i in range(first, first + batch)])
-            pixels = np.stack([future.result() for future in pending.pop(0)])
+            pairs = [future.result() for future in pending.pop(0)]
             for epoch in [e for e in orders if e < (number * batch) // len(photos)]:
                 orders.pop(epoch, None)
-            yield pixels, np.random.default_rng([seed, 3, number])
+            pixels, references = (np.stack(part) for part in zip(*pairs, strict=True))
+            yield Batch(pixels, references, np.random.default_rng([seed, 3, number]))
             number += 1

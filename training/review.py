@@ -8,14 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..color import lab_to_rgb_in_gamut, rgb_to_lab
-from ..color.ab_bins import annealed_mean
-from ..pipelines.metrics import PhotoScores
+from ..color import rgb_to_lab, rgb_to_lightness
+from ..models.contract import Conditions
+from ..models.embedded import SPEC, EmbeddedColorizer, EmbeddedNetwork
+from ..pipelines.merge import merge
+from ..pipelines.metrics import PhotoScores, psnr
+from ..pipelines.palette import extract_palette
 from ..pipelines.photo_set import PhotoSet
+from .conditions import place_hints
+from .thin_plate import random_warp, warp
 
 #: Annealing temperature used in reviews, so that they can be compared with each other.
 REVIEW_TEMPERATURE = 0.38
@@ -29,19 +33,19 @@ def load_square(photo: Image.Image, size: int) -> Tensor:
     return torch.from_numpy(np.array(part)).permute(2, 0, 1)[None].float() / 255
 
 
-@torch.inference_mode()
-def color_squares(network: nn.Module, rgb: Tensor, temperature: float = REVIEW_TEMPERATURE) -> Tensor:
-    """Colour the lightness of ``rgb`` [B,3,S,S] with a network that gives logits; returns the same shape."""
-    device = next(network.parameters()).device
-    lab = rgb_to_lab(rgb)
-    logits = network(lab[:, :1].to(device))
-    ab = annealed_mean(logits, temperature).cpu()
-    ab = F.interpolate(ab, size=rgb.shape[-2:], mode="bicubic", align_corners=False)
-    return lab_to_rgb_in_gamut(torch.cat([lab[:, :1], ab], 1))
+def color_square(colorizer: EmbeddedColorizer, rgb: Tensor, conditions: Conditions | None = None) -> Tensor:
+    """Colour the lightness of ``rgb`` [1,3,S,S], at its own size; returns the same shape on its device."""
+    size = rgb.shape[-1]
+    chroma = colorizer.colorize(rgb_to_lightness(rgb), conditions, size=size, temperature=REVIEW_TEMPERATURE)
+    return merge(rgb, chroma.ab)
 
 
 class Review:
-    """Scores a network on photos and writes a contact sheet: original, grey, coloured."""
+    """Scores a network on photos and writes a sheet of them, with and without conditions.
+
+    A row of the sheet: the original; coloured by itself; with ten of its own colours as hints; after a warped
+    copy of itself; towards the palette of another photo.
+    """
 
     def __init__(
         self, photos: PhotoSet, folder: Path, *, count: int = 100, shown: int = 24, size: int = 192
@@ -50,16 +54,43 @@ class Review:
         self.squares = [load_square(photos.load(i), size) for i in range(0, len(photos), step)][:count]
         self.folder, self.shown = folder, shown
 
-    def __call__(self, network: nn.Module, samples: int) -> dict[str, float]:
-        """Return the figures; write ``samples-NNNNNNN.jpg`` into the folder."""
+    @torch.inference_mode()
+    def __call__(self, network: EmbeddedNetwork, samples: int) -> dict[str, float]:
+        """Return the figures; write ``samples-NNNNNNNN.jpg`` into the folder.
+
+        The figures without conditions are of all photos, those with (``psnr_…``) of the ones on the sheet.
+        """
+        colorizer = EmbeddedColorizer(network, SPEC)
         scores, rows = PhotoScores(), []
+        gains: dict[str, list[float]] = {}
+        every = max(1, len(self.squares) // self.shown)
         for i, rgb in enumerate(self.squares):
-            colored = color_squares(network, rgb)
+            colored = color_square(colorizer, rgb)
             scores.add(colored, rgb)
-            if i % max(1, len(self.squares) // self.shown) == 0 and len(rows) < self.shown:
-                rows.append(torch.cat([rgb, colored], 3)[0])
-        write_sheet(rows, self.folder / f"samples-{samples:08d}.jpg")
-        return scores.figures()
+            if i % every or len(rows) == self.shown:
+                continue
+            row = [rgb, colored]
+            for name, conditions in self._conditions(colorizer, i).items():
+                row.append(color_square(colorizer, rgb, conditions))
+                gains.setdefault(name, []).append(float(psnr(row[-1], rgb).clamp(max=100)))
+            rows.append(torch.cat(row, 3)[0])
+        write_sheet(rows, self.folder / f"samples-{samples:08d}.jpg", columns=2)
+        del gains["palette"]  # another photo's: nothing to compare with
+        return scores.figures() | {f"psnr_{name}": sum(v) / len(v) for name, v in gains.items()}
+
+    def _conditions(self, colorizer: EmbeddedColorizer, index: int) -> dict[str, Conditions]:
+        rgb, rng = self.squares[index], np.random.default_rng(index)
+        ab = rgb_to_lab(rgb)[0, 1:]
+        known, confidence = torch.zeros_like(ab), torch.zeros_like(ab[:1])
+        place_hints(ab, known, confidence, rng, count=10)
+        size = rgb.shape[-2:]
+        warped = warp(rgb, random_warp(1, rng, amount=torch.tensor([0.15]), height=size[0], width=size[1]))
+        palette, _ = extract_palette(self.squares[index - 1])
+        return {
+            "hints": Conditions(known[None], confidence[None]),
+            "reference": Conditions(color=colorizer.encode_reference(warped)),
+            "palette": Conditions(color=colorizer.encode_palette(palette)),
+        }
 
 
 def write_sheet(pictures: Sequence[Tensor], path: Path, columns: int = 6) -> None:

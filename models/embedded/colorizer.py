@@ -1,33 +1,100 @@
-"""From luminance of any size to the embedded network's input, and from its logits to chroma."""
+"""From luminance and conditions of any size to the embedded network, and from its logits to chroma."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import Tensor
 
+from ...color import rgb_to_lab
 from ...color.ab_bins import annealed_mean, entropy_confidence
 from ..contract import Chroma, Colorizer, Conditions, ModelSpec
 from ..resize import pad_to_multiple, resize_lightness, working_size
-
-#: The network's output has a position for every 4x4 pixels of its input.
-_STRIDE = 4
+from .conditions import DESCRIBED_SIZE, VECTOR_SIZE
+from .local import local_to_grid
+from .network import STRIDE, EmbeddedNetwork
 
 
 class EmbeddedColorizer(Colorizer):
     """The embedded network under the Colorizer contract."""
 
-    def __init__(self, network: nn.Module, spec: ModelSpec) -> None:
+    def __init__(self, network: EmbeddedNetwork, spec: ModelSpec) -> None:
         self.network = network
         self.spec = spec
 
+    @property
+    def _embedded(self) -> EmbeddedNetwork:
+        assert isinstance(self.network, EmbeddedNetwork)
+        return self.network
+
     def _colorize(self, L: Tensor, conditions: Conditions, *, size: int, temperature: float | None) -> Chroma:
         assert temperature is not None  # the spec has one, and colorize() fills it in
-        height, width = working_size(L.shape[-2], L.shape[-1], size, multiple=_STRIDE)
-        small = resize_lightness(L.to(self.device), height, width)
-        logits = self.network(pad_to_multiple(small, self.spec.multiple))
-        logits = logits[..., : height // _STRIDE, : width // _STRIDE].float()
+        logits = self._logits(L, conditions, size)
+        return Chroma(annealed_mean(logits, temperature), entropy_confidence(logits))
+
+    @torch.inference_mode()
+    def distribution(
+        self, L: Tensor, conditions: Conditions | None = None, *, size: int | None = None
+    ) -> Tensor:
+        """Return the logits over the 313 ab bins, float32 [B,313,h,w]; arguments as in ``colorize``."""
+        conditions = self._checked(L, conditions, size)
+        return self._logits(L, conditions, size or self.spec.size)
+
+    def _logits(self, L: Tensor, conditions: Conditions, size: int) -> Tensor:
+        height, width = working_size(L.shape[-2], L.shape[-1], size, multiple=STRIDE)
+        small = pad_to_multiple(resize_lightness(L.to(self.device), height, width), self.spec.multiple)
+        grid = (height // STRIDE, width // STRIDE)
+        logits = self.network(small, *self._inputs(conditions, len(L), grid))
+        logits = logits[..., : grid[0], : grid[1]].float()
         if not bool(torch.isfinite(logits).all()):
             raise FloatingPointError(
                 f"the network overflowed in {self.dtype}: load the model in float32 or bfloat16"
             )
-        return Chroma(annealed_mean(logits, temperature), entropy_confidence(logits))
+        return logits
+
+    def _inputs(
+        self, conditions: Conditions, batch: int, grid: tuple[int, int]
+    ) -> tuple[Tensor | None, Tensor | None]:
+        local = color = None
+        if conditions.local_ab is not None and conditions.local_confidence is not None:
+            ab, confidence = conditions.local_ab.to(self.device), conditions.local_confidence.to(self.device)
+            local = local_to_grid(ab, confidence, *grid).expand(batch, -1, -1, -1)
+            # Beyond the picture nothing is known.
+            step = self.spec.multiple // STRIDE
+            local = F.pad(local, (0, -grid[1] % step, 0, -grid[0] % step))
+        if conditions.color is not None:
+            if conditions.color.shape[1] != VECTOR_SIZE:
+                raise ValueError(
+                    f"a colour vector of {self.spec.title} has {VECTOR_SIZE} numbers, "
+                    f"got {conditions.color.shape[1]}: "
+                    "make it with this model's encode_reference or encode_palette"
+                )
+            color = conditions.color.to(self.device, self.dtype).expand(batch, -1)
+        return local, color
+
+    @torch.inference_mode()
+    def encode_reference(self, rgb: Tensor) -> Tensor:
+        """Return the colour vectors [B,512] of reference pictures, rgb [B,3,H,W] 0..1."""
+        if rgb.ndim != 4 or rgb.shape[1] != 3 or 0 in rgb.shape:
+            raise ValueError(f"a reference must be [B,3,H,W] with no empty side, got {list(rgb.shape)}")
+        if not bool(torch.isfinite(rgb).all()):
+            raise ValueError("the reference holds NaN or infinite values: repair it first")
+        size = (DESCRIBED_SIZE, DESCRIBED_SIZE)
+        small = F.interpolate(rgb.to(self.device, torch.float32), size, mode="bilinear", antialias=True)
+        return self._embedded.encode_reference(rgb_to_lab(small.clamp(0, 1))).float()
+
+    @torch.inference_mode()
+    def encode_palette(
+        self, lab: Tensor, share: Tensor | None = None, illumination: Tensor | None = None
+    ) -> Tensor:
+        """Return the colour vectors [B,512] of palettes, Lab [B,N,3]; see ``Colorizer.encode_palette``."""
+        if lab.ndim != 3 or lab.shape[2] != 3 or 0 in lab.shape:
+            raise ValueError(f"a palette must be [B,N,3] with at least one colour, got {list(lab.shape)}")
+        if share is None:
+            share = lab.new_full(lab.shape[:2], 1 / lab.shape[1])
+        if share.shape != lab.shape[:2] or bool((share < 0).any()) or not bool((share.sum(1) > 0).all()):
+            raise ValueError(f"shares must be {list(lab.shape[:2])}, none below 0 and not all of them 0")
+        lit = torch.full((len(lab),), illumination is not None, device=self.device)
+        light = lab.new_zeros(len(lab), 2) if illumination is None else illumination.expand(len(lab), 2)
+        lab, share, light = (part.to(self.device, torch.float32) for part in (lab, share, light))
+        return self._embedded.encode_palette(lab, share, light, lit)

@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -75,7 +76,7 @@ def test_photo_set_reads_folders_and_tars_and_drops_grey_and_broken(photos):
 def test_batches_depend_on_the_seed_and_the_start_alone(photos):
     def take(count, **kwargs):
         source = batches(photos, size=16, batch=3, **kwargs)
-        return [next(source)[0] for _ in range(count)]
+        return [next(source).pixels for _ in range(count)]
 
     first = take(5, seed=1, workers=1)
     assert all(np.array_equal(a, b) for a, b in zip(first, take(5, seed=1, workers=3), strict=True))
@@ -102,34 +103,70 @@ def test_degraded_lightness_stays_in_range_and_repeats():
 
 
 def test_training_repeats_and_learns(fresh):
+    recipe = replace(RECIPE, samples=64, rate=2e-3)
     runs = []
     for name in ("one", "two"):
-        trainer = fresh(name)
+        trainer = fresh(name, recipe)
         trainer.run()
         runs.append(trainer)
     a, b = (r.network.state_dict() for r in runs)
     assert all(torch.equal(a[k], b[k]) for k in a)
-    pixels, _ = next(batches(runs[0].photos, size=32, batch=4, seed=5))
-    rng = [np.random.default_rng(0) for _ in range(2)]
-    before = fresh("three").loss(pixels, rng[0], torch.float32)
-    after = runs[0].loss(pixels, rng[1], torch.float32)
-    assert after < before
+    batch = next(batches(runs[0].photos, size=32, batch=4, seed=5))
+
+    def loss(trainer):
+        return trainer.loss(replace(batch, rng=np.random.default_rng(0)), torch.float32)
+
+    assert loss(runs[0]) < loss(fresh("three"))
 
 
-def test_a_stopped_run_goes_on_as_if_it_had_not(fresh, photos, tmp_path):
-    whole = fresh("whole")
-    whole.run()
-    part = fresh("part", Recipe(samples=8, batch=4, size=32, warmup=4, dtype="float32"))
-    # The schedule must be that of the whole run: only the stop differs.
-    part.recipe = RECIPE
-    source = batches(photos, size=32, batch=4, seed=0)
-    assert part.samples == 0
-    part.run(stop_after=-1)
-    assert part.samples == 0 and next(source) is not None
-    half = EmbeddedTrainer(photos, RECIPE, Places(tmp_path / "part"))
+def losses(trainer, monkeypatch):
+    """Run a trainer; return the loss of each of its steps."""
+    found, whole = [], trainer.loss
+
+    def loss(*args):
+        value = whole(*args)
+        found.append(value.item())
+        return value
+
+    monkeypatch.setattr(trainer, "loss", loss)
+    trainer.run()
+    return found
+
+
+def test_the_same_seed_gives_the_same_losses(fresh, monkeypatch):
+    recipe = replace(RECIPE, samples=50 * 4)
+    one, two = (losses(fresh(name, recipe), monkeypatch) for name in ("one", "two"))
+    assert len(one) == 50
+    assert one == two
+    assert losses(fresh("other", replace(recipe, seed=1)), monkeypatch) != one
+
+
+class Killed(BaseException):
+    """Ends a run as a signal would."""
+
+
+def test_a_killed_run_goes_on_from_its_checkpoint(fresh, photos, tmp_path, monkeypatch):
+    recipe = replace(RECIPE, samples=32)
+    whole = fresh("whole", recipe)
+    expected = losses(whole, monkeypatch)
+    part = fresh("part", recipe)
+    part.places.minutes = 0  # a checkpoint after every step
+
+    def die(network, samples):
+        if samples >= 16:
+            raise Killed
+        return {}
+
+    part.places.review = die
+    with pytest.raises(Killed):
+        part.run()
+    half = EmbeddedTrainer(photos, recipe, Places(tmp_path / "part"))
     half.resume(tmp_path / "part" / "state.pt")
-    half.run()
+    assert half.samples == 16
+    assert losses(half, monkeypatch) == expected[4:]
     a, b = whole.network.state_dict(), half.network.state_dict()
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    a, b = whole.averaged.network.state_dict(), half.averaged.network.state_dict()
     assert all(torch.equal(a[k], b[k]) for k in a)
 
 
@@ -154,6 +191,42 @@ def test_frozen_parts_stay_and_the_rest_moves(fresh):
     same = {k for k in before if torch.equal(before[k], after[k])}
     assert {"encoder.stem.weight", "encoder.stages.1.1.project.weight"} <= same
     assert not {"encoder.stages.3.0.project.weight", "head.weight", "context.0.qkv.weight"} & same
+
+
+def test_conditions_are_trained_without_touching_automatic_colour(fresh):
+    trainer = fresh("conditions", replace(RECIPE, parts="conditions"))
+    L = torch.rand(1, 1, 64, 64) * 100
+    before = trainer.network(L)
+    trainer.run()
+    assert torch.equal(trainer.network(L), before)
+    assert torch.equal(trainer.averaged.network(L), before)
+    moved = {
+        k for k, v in trainer.network.state_dict().items() if k.startswith("conditions") and v.abs().sum() > 0
+    }
+    assert "conditions.3.leave.weight" in moved
+
+
+def test_weights_from_before_the_conditions_can_be_started_from(fresh, photos, tmp_path):
+    old = {
+        k: v
+        for k, v in fresh("old").network.state_dict().items()
+        if not k.startswith(training._CONDITION_KEYS) and "style" not in k
+    }
+    trainer = EmbeddedTrainer(photos, RECIPE, Places(tmp_path / "new"))
+    trainer.start_from(old)
+    L = torch.rand(1, 1, 32, 32)
+    assert torch.equal(trainer.network(L), fresh("old").network(L))
+    with pytest.raises(ValueError, match="not weights of the embedded network"):
+        trainer.start_from({**old, "stranger": torch.zeros(1)})
+    del old["head.weight"]
+    with pytest.raises(ValueError, match=r"head\.weight"):
+        trainer.start_from(old)
+
+
+@pytest.mark.parametrize("wrong", [{"parts": "half"}, {"automatic": 1.0}])
+def test_a_recipe_that_cannot_be_is_named(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Recipe(**wrong)
 
 
 def test_a_source_that_is_not_there_is_named(tmp_path):

@@ -3,7 +3,8 @@ import torch
 
 from chrominance.models.contract import Conditions
 from chrominance.models.embedded import SPEC, EmbeddedColorizer, EmbeddedNetwork
-from chrominance.models.embedded.network import Encoder, ModulatedConv, SameConv
+from chrominance.models.embedded.decoder import ModulatedConv
+from chrominance.models.embedded.encoder import Encoder, SameConv
 
 
 @pytest.fixture(scope="module")
@@ -13,7 +14,7 @@ def network():
 
 
 def test_it_fits_the_promised_file(network):
-    assert 2 * sum(p.numel() for p in network.parameters()) <= 16e6
+    assert 2 * sum(p.numel() for p in network.parameters()) <= 24e6
 
 
 def test_features_have_the_strides_of_the_pyramid():
@@ -82,9 +83,33 @@ def test_temperature_changes_the_saturation(network):
         (torch.full((1, 1, 8, 8), float("nan")), {}, "NaN"),
         (torch.zeros(1, 1, 8, 8), {"size": 3}, "working size"),
         (torch.zeros(1, 1, 8, 8), {"temperature": 0.0}, "temperature"),
-        (torch.zeros(1, 1, 8, 8), {"conditions": Conditions(color=torch.zeros(1, 9))}, "conditions"),
+        (torch.zeros(1, 1, 8, 8), {"conditions": Conditions(color=torch.zeros(1, 9))}, "512 numbers"),
     ],
 )
 def test_bad_input_is_named(network, L, kwargs, words):
     with pytest.raises(ValueError, match=words):
         EmbeddedColorizer(network, SPEC).colorize(L, **kwargs)
+
+
+def test_demodulated_weights_follow_the_weights():
+    conv, x = ModulatedConv(4, 4, 3).requires_grad_(False), torch.randn(1, 4, 5, 5)
+    with torch.no_grad():
+        first = conv(x)
+        assert torch.equal(conv(x), first)
+        conv.weight.mul_(torch.rand_like(conv.weight))
+        torch.testing.assert_close(conv(x), conv(x, torch.ones(1, 4)), atol=1e-5, rtol=1e-5)
+        assert not torch.allclose(conv(x), first)
+        half = conv.to(torch.bfloat16)(x.bfloat16())
+    assert half.dtype == torch.bfloat16
+    trained = ModulatedConv(4, 4, 3)
+    trained(x).sum().backward()
+    assert trained.weight.grad is not None
+
+
+def test_modulated_convs_let_their_kept_weights_go():
+    conv = ModulatedConv(4, 4, 3).requires_grad_(False)
+    with torch.no_grad():
+        conv(torch.randn(1, 4, 5, 5))
+        assert conv._demodulated is not None
+        conv.to(torch.float64)
+    assert conv._demodulated is None
