@@ -6,7 +6,17 @@ import importlib
 import sys
 
 #: Benchmarks by name; each module has ``main(argv)``.
-BENCHMARKS = ("color", "contact_sheet", "loading", "quality", "samples", "scorecard", "video")
+BENCHMARKS = (
+    "color",
+    "contact_sheet",
+    "loading",
+    "network",
+    "quality",
+    "real_or_fake",
+    "samples",
+    "scorecard",
+    "video",
+)
 
 
 def main(argv: list[str] | None = None) -> int:

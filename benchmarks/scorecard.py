@@ -17,9 +17,11 @@ from pathlib import Path
 import torch
 
 from ..models import load_colorizer, shipped_weights
+from ..models.classifier import load_classifier
 from ..pipelines.colorize import colorize
-from ..pipelines.photo_set import PhotoSet
+from ..pipelines.photo_set import PhotoSet, read_categories
 from . import quality
+from .quality_hints import HINT_COUNTS, colour_by_hints
 
 _SAMPLES = Path(__file__).parents[1] / "samples"
 
@@ -66,7 +68,7 @@ def loading_rows(data: Path | None) -> Iterator[Row]:
 def weights_rows(data: Path | None) -> Iterator[Row]:
     """What ships."""
     size = shipped_weights("embedded").stat().st_size / 1e6
-    yield _at_most("weights", "embedded.safetensors", size, 16, " MB")
+    yield _at_most("weights", "embedded.safetensors", size, 24, " MB")
 
 
 def lightness_rows(data: Path | None) -> Iterator[Row]:
@@ -84,6 +86,44 @@ def lightness_rows(data: Path | None) -> Iterator[Row]:
             L = (exact.rgb2lab(x[0].permute(1, 2, 0).double().numpy())[..., 0] for x in (before, after))
             worst = max(worst, float(abs(next(L) - next(L)).max()))
         yield _at_most("lightness", f"largest change of L, {width}x{height}", worst, 0.01)
+
+
+def network_rows(data: Path | None) -> Iterator[Row]:
+    """The embedded network's own time for one frame of 256 px, on one thread."""
+    from . import network
+
+    for name, milliseconds in network.measure().items():
+        # The bar is for a processor with bfloat16 instructions: others compute in float32.
+        if name == "automatic, bfloat16":
+            yield _at_most("network", f"{name}, 256 px, 1 thread", milliseconds, 45, " ms")
+        else:
+            yield Row("network", f"{name}, 256 px, 1 thread", f"{milliseconds:.1f} ms")
+
+
+def condition_rows(data: Path | None) -> Iterator[Row]:
+    """Hints, references and palettes on photos never trained on."""
+    if data is None or not (data / "val.tar").exists():
+        yield Row("conditions", "400 photos", "not measured: no val.tar in --data")
+        return
+    table = data / "photos.csv"
+    photos = PhotoSet([data / "val.tar"], categories=read_categories(table) if table.exists() else None)
+    colorizer = load_colorizer()
+    figures = quality.measure_conditions(photos, colorizer)
+    automatic, section = figures["automatic"], "conditions"
+    bars = {10: 2.0, 100: 4.0}
+    for count in HINT_COUNTS[1:]:
+        gain = quality.measure(photos, colour_by_hints(colorizer, None, count))["psnr"] - automatic
+        name = f"PSNR gained by {count} true hints"
+        bar = bars.get(count)
+        yield _at_least(section, name, gain, bar, " dB") if bar else Row(section, name, f"{gain:.3g} dB")
+    gain = figures["itself"] - automatic
+    yield _at_least(section, "PSNR gained by the photo itself, warped and noised", gain, 3, " dB")
+    loss = automatic - figures["another"]
+    yield _at_most(section, "PSNR lost by a photo of another category", loss, 1, " dB")
+    ratio = figures["asked_got"] / figures["asked_automatic"]
+    yield _at_most(section, "ΔE76 to the palette asked for, of automatic's", ratio, 0.7, "×")
+    yield Row(section, "ΔE76 to the palette asked for", f"{figures['asked_got']:.2f}")
+    yield Row(section, "ΔE76 between the results of two palettes", f"{figures['apart']:.2f}")
 
 
 def video_rows(data: Path | None) -> Iterator[Row]:
@@ -114,15 +154,19 @@ def photo_rows(data: Path | None) -> Iterator[Row]:
         "150 people": "val_people.tar",
         "plates of 1905-15": "bw/true_color",
     }
-    colorizer = load_colorizer()
+    colorizer, classify = load_colorizer(), load_classifier()
     for name, place in sets.items():
         if data is None or not (data / place).exists():
             yield Row("photos", name, f"not measured: no {place} in --data")
             continue
         photos = PhotoSet([data / place])
-        without, auto = quality.score(photos, None), quality.score(photos, colorizer)
-        for key, heading in quality.COLUMNS:
-            yield Row("photos", f"{name}: {heading}", f"{auto[key]:.2f}", f"grey {without[key]:.2f}")
+        without, auto = (
+            quality.measure(photos, colouring, classify=classify)
+            for colouring in (quality.colour_grey, quality.colour_by_itself(colorizer))
+        )
+        for key, heading in quality.COLUMNS + quality.MORE_COLUMNS:
+            beside = "" if without[key] != without[key] else f"grey {without[key]:.2f}"
+            yield Row("photos", f"{name}: {heading}", f"{auto[key]:.2f}", beside)
         share = 100 * auto["colorfulness"] / auto["true_colorfulness"]
         yield Row("photos", f"{name}: colourfulness of the originals'", f"{share:.0f} %")
 
@@ -132,9 +176,11 @@ SECTIONS: dict[str, Callable[[Path | None], Iterator[Row]]] = {
     "color": color_rows,
     "loading": loading_rows,
     "weights": weights_rows,
+    "network": network_rows,
     "lightness": lightness_rows,
     "video": video_rows,
     "photos": photo_rows,
+    "conditions": condition_rows,
 }
 
 

@@ -94,6 +94,28 @@ class _Number(WidgetInput):
         self.step = step
 
 
+class _Int(_Number):
+    def __init__(
+        self,
+        id,
+        display_name=None,
+        optional=False,
+        tooltip=None,
+        lazy=None,
+        default=None,
+        min=None,
+        max=None,
+        step=None,
+        control_after_generate=None,
+        display_mode=None,
+        advanced=None,
+    ):
+        super().__init__(
+            id, display_name, optional, tooltip, lazy, default, min, max, step, display_mode, advanced
+        )
+        self.control_after_generate = control_after_generate
+
+
 class _Combo(WidgetInput):
     def __init__(
         self,
@@ -118,12 +140,60 @@ class _Combo(WidgetInput):
         self.options = options
 
 
+class _Color(WidgetInput):
+    def __init__(
+        self,
+        id,
+        display_name=None,
+        optional=False,
+        tooltip=None,
+        socketless=True,
+        advanced=None,
+        default="#ffffff",
+    ):
+        super().__init__(
+            id, default, display_name=display_name, optional=optional, tooltip=tooltip, advanced=advanced
+        )
+
+
+class _String(WidgetInput):
+    def __init__(
+        self,
+        id,
+        display_name=None,
+        optional=False,
+        tooltip=None,
+        lazy=None,
+        multiline=False,
+        placeholder=None,
+        default=None,
+        dynamic_prompts=None,
+        socketless=None,
+        force_input=None,
+        extra_dict=None,
+        raw_link=None,
+        advanced=None,
+    ):
+        super().__init__(
+            id,
+            default,
+            display_name=display_name,
+            optional=optional,
+            tooltip=tooltip,
+            lazy=lazy,
+            advanced=advanced,
+        )
+        self.multiline = multiline
+
+
 Image = _socket("IMAGE")
 Mask = _socket("MASK")
 Video = _socket("VIDEO")
-Int = _socket("INT", _Number)
+Int = _socket("INT", _Int)
 Float = _socket("FLOAT", _Number)
 Combo = _socket("COMBO", _Combo)
+Color = _socket("COLOR", _Color)
+String = _socket("STRING", _String)
 
 
 class MultiType:
