@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .pipelines.batch import Outcome
     from .pipelines.colorize import ColorizeSettings
     from .pipelines.jobs import Job, Plan
+    from .pipelines.variants import VariantSettings
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -32,6 +34,15 @@ OUTPUT is a file for one picture or clip, and its ending decides the format (.pn
 .mp4, .mkv, .mov); otherwise a folder, where names and sub-folders are kept. A result that is there already
 and no older than its input is passed over; an older file is never replaced without --overwrite. 16-bit PNG
 and TIFF stay at 16 bits; --codec ffv1 and folders of frames are lossless.
+
+--variants 4 draws four plausible versions of each picture, NAME-1.png to NAME-4.png; where OUTPUT is a file,
+NAME is its name. The same seed draws the same; a larger number of variants keeps the first ones.
+
+--hints FILE says which colours are where: lines x,y,#rrggbb or x,y,#rrggbb,radius in pixels from the upper
+left (.csv, .txt); JSON, {"unit": "fraction", "points": [{"x": 0.5, "y": 0.2, "color": "#c04030"}]}; or a
+picture drawn on a copy of the photo, opaque, or white in --hints-mask, where its colour is meant. A hint is
+exact where it is, as far as sRGB has it at that lightness, and spreads over what belongs to it. Where FILE is
+a folder, each picture takes the file of its own name.
 
 exit codes: 0 all done, 1 something failed (each file is named), 2 wrong usage, 130 interrupted"""
 
@@ -97,6 +108,13 @@ def add_colorize(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--saturation", type=float, default=1.0, help="factor on the new colours, 0 to 4 (default 1)")
     add("--temperature", type=within(float, 0.01, 10), help="lower: bolder colours; higher: calmer")
     add("--size", type=within(int, 16, 4096), help="working size of the network, shorter side in pixels")
+    add("--variants", type=within(int, 1, 64), metavar="N", help="draw N different versions of each picture")
+    add("--seed", type=within(int, 0, 2**64 - 1), metavar="S", help="of --variants: which ones (default 0)")
+    add("--diversity", type=within(float, 0.01, 2), help="of --variants: lower: likelier colours; higher: "
+        "rarer ones (default 1)")  # fmt: skip
+    add("--hints", type=Path, metavar="FILE", help="known colours: points, or a picture of colours")
+    add("--hints-mask", type=Path, metavar="MASK", help="white where a picture of --hints is meant; without "
+        "it, where that is opaque")  # fmt: skip
     add("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps, xpu")
     add("--dtype", choices=DTYPES, default="float32", help="the type that the network computes in")
     add(
@@ -126,8 +144,9 @@ def run_colorize(arguments: argparse.Namespace) -> int:
     """Do `chrominance colorize`."""
     from .models import CheckpointError
     from .pipelines.batch import pass_over, prepare_folder, run_jobs
+    from .pipelines.hint_files import warn_without_hints
 
-    settings, plan = plan_colorize(arguments)
+    settings, variants, plan = plan_colorize(arguments)
     todo, settled = pass_over(plan.jobs, overwrite=arguments.overwrite)
     outcomes: list[Outcome] = []
     with Screen(len(plan.jobs), quiet=arguments.quiet) as screen:
@@ -140,14 +159,17 @@ def run_colorize(arguments: argparse.Namespace) -> int:
                 prepare_folder(plan.folder)
             except OSError as error:
                 raise CommandError(str(error)) from error
+            if arguments.hints:
+                warn_without_hints(todo, arguments.hints)
             work = run_jobs(
                 todo,
-                load_model(arguments, settings),
+                load_model(arguments, settings, variants),
                 settings,
                 batch=arguments.batch,
                 codec=arguments.codec,
                 rate=arguments.fps,
                 clip_progress=screen.clip,
+                variants=variants,
             )
             # Closed at once when interrupted, so that what is being saved is saved whole.
             with closing(work):
@@ -161,11 +183,22 @@ def run_colorize(arguments: argparse.Namespace) -> int:
     return FAILED if failed else 0
 
 
-def plan_colorize(arguments: argparse.Namespace) -> tuple[ColorizeSettings, Plan]:
+def plan_colorize(
+    arguments: argparse.Namespace,
+) -> tuple[ColorizeSettings, VariantSettings | None, Plan]:
     """Turn arguments into settings and jobs; raises CommandError for what does not go together."""
     from .pipelines.colorize import ColorizeSettings
+    from .pipelines.hint_files import give_hints
     from .pipelines.jobs import plan_jobs
+    from .pipelines.variants import VariantSettings
 
+    variants = None
+    if arguments.hints_mask and not arguments.hints:
+        raise CommandError("--hints-mask is for --hints: give the picture of colours too", USAGE)
+    if arguments.hints and arguments.variants is not None:
+        raise CommandError("--variants are drawn without --hints: leave one of them out", USAGE)
+    if arguments.variants is None and (arguments.seed is not None or arguments.diversity is not None):
+        raise CommandError("--seed and --diversity are for --variants: give how many to draw", USAGE)
     try:
         settings = ColorizeSettings(
             strength=arguments.strength,
@@ -173,21 +206,39 @@ def plan_colorize(arguments: argparse.Namespace) -> tuple[ColorizeSettings, Plan
             temperature=arguments.temperature,
             size=arguments.size,
         )
-        plan = plan_jobs(arguments.inputs, arguments.output, clip=arguments.clip, codec=arguments.codec)
+        if arguments.variants is not None:
+            variants = VariantSettings(
+                count=arguments.variants,
+                seed=arguments.seed or 0,
+                diversity=1.0 if arguments.diversity is None else arguments.diversity,
+            )
+        plan = plan_jobs(
+            arguments.inputs,
+            arguments.output,
+            clip=arguments.clip,
+            codec=arguments.codec,
+            variants=arguments.variants,
+        )
+        if arguments.hints:
+            jobs = give_hints(plan.jobs, plan.folder, arguments.hints, arguments.hints_mask)
+            plan = replace(plan, jobs=tuple(jobs))
     except ValueError as error:
         raise CommandError(str(error), USAGE) from error
     if arguments.codec and plan.jobs and not any(job.kind == "clip" for job in plan.jobs):
         raise CommandError("--codec is for clips, and no input is one", USAGE)
     if arguments.fps and not any(job.source.is_dir() for job in plan.jobs):
         raise CommandError("--fps is for a folder of frames with --clip: a video has its own", USAGE)
-    return settings, plan
+    return settings, variants, plan
 
 
-def load_model(arguments: argparse.Namespace, settings: ColorizeSettings) -> Colorizer:
+def load_model(
+    arguments: argparse.Namespace, settings: ColorizeSettings, variants: VariantSettings | None
+) -> Colorizer:
     """Load the model that the arguments name; raises CommandError where it cannot be used."""
     import torch
 
     from .models import CheckpointError, load_colorizer
+    from .pipelines.variants import check_draws
 
     device = arguments.device
     if device == "auto":
@@ -195,10 +246,14 @@ def load_model(arguments: argparse.Namespace, settings: ColorizeSettings) -> Col
         device = next((name for name, backend in backends if backend.is_available()), "cpu")
     try:
         colorizer = load_colorizer(arguments.model, device=device, dtype=getattr(torch, arguments.dtype))
+        if variants is not None:
+            check_draws(colorizer)
     except CheckpointError as error:
         raise CommandError(str(error)) from error
     except ValueError as error:
         raise CommandError(str(error), USAGE) from error
+    if arguments.hints and "local" not in colorizer.spec.conditions:
+        raise CommandError(f"{colorizer.spec.title} takes no --hints: choose the embedded network", USAGE)
     if settings.temperature is not None and colorizer.spec.temperature is None:
         raise CommandError(f"{colorizer.spec.title} has no temperature: leave --temperature out", USAGE)
     return colorizer

@@ -17,11 +17,23 @@ class ChrominanceExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """Return every node of the pack; a new one gets its line here."""
         from .colorize import AutoColorize
+        from .hints import HintColorize
         from .lab import LabMerge, LabSplit
         from .loader import LoadColorizer
+        from .metrics import ColorMetrics
+        from .variants import ColorVariants
         from .video import ColorizeVideo
 
-        return [AutoColorize, ColorizeVideo, LabMerge, LabSplit, LoadColorizer]
+        return [
+            AutoColorize,
+            ColorMetrics,
+            ColorVariants,
+            ColorizeVideo,
+            HintColorize,
+            LabMerge,
+            LabSplit,
+            LoadColorizer,
+        ]
 
 
 __all__ = ["ChrominanceExtension"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..color import rgb_to_lightness
-from ..pipelines.colorize import ColorizeSettings, colorize
+from ..models.contract import Colorizer
+from ..pipelines.colorize import Colorized, ColorizeSettings, colorize
 from ..pipelines.merge import LabImage
 from . import host
 from .settings import make_settings, setting_inputs
@@ -22,6 +25,9 @@ from .sockets import (
     image_to_rgb,
     mask_for,
 )
+
+#: Colours some pictures [B,3,H,W] of a batch, which ones the slice tells.
+Colour = Callable[[slice, Tensor, Colorizer], Colorized]
 
 
 class AutoColorize(io.ComfyNode):
@@ -93,33 +99,38 @@ class AutoColorize(io.ComfyNode):
             mask = check_mask(mask)
             check_counts(len(rgb), image=len(rgb), mask=len(mask))
         settings = make_settings(strength, saturation, temperature, size)
-        return _colour(rgb, alpha, mask, host.hosted(colorizer), settings)
+
+        def colour(part: slice, pictures: Tensor, network: Colorizer) -> Colorized:
+            where = mask_for(mask, part, pictures)
+            return colorize(pictures, network, settings, mask=where, batch=len(pictures))
+
+        return color_pictures(rgb, alpha, host.hosted(colorizer), settings, colour)
 
 
-def _colour(
+def color_pictures(
     rgb: Tensor,
     alpha: Tensor | None,
-    mask: Tensor | None,
     hosted: host.HostedColorizer,
     settings: ColorizeSettings,
+    colour: Colour,
 ) -> io.NodeOutput:
+    """Colour a batch some pictures at a time; return IMAGE, the confidence as MASK, and LAB."""
     count, _, height, width = rgb.shape
     batch = min(count, host.start_batch(height, width))
     network = hosted.ready(host.working_memory(hosted.colorizer, settings.size, height, width, batch))
-    device = network.device
     coloured = host.empty_result(count, height, width, 3 if alpha is None else 4)
     confidence = host.empty_result(count, height, width)
     L = host.empty_exact(count, 1, height, width)
     chroma: list[Tensor] = []
 
-    def colour(part: slice) -> None:
-        pictures = rgb[part].to(device, torch.float32)
-        done = colorize(pictures, network, settings, mask=mask_for(mask, part, pictures), batch=len(pictures))
+    def work(part: slice) -> None:
+        pictures = rgb[part].to(network.device, torch.float32)
+        done = colour(part, pictures, network)
         fill_image(coloured, part, done.rgb, None if alpha is None else alpha[part])
         sure = F.interpolate(done.confidence, (height, width), mode="bilinear", align_corners=False)
         confidence[part] = sure[:, 0].to(confidence)
         L[part] = rgb_to_lightness(pictures).to(L)
         chroma.append(done.ab.to(L))
 
-    host.in_batches(count, colour, batch, host.progress(count))
+    host.in_batches(count, work, batch, host.progress(count))
     return io.NodeOutput(coloured, confidence, LabImage(L=L, ab=torch.cat(chroma), alpha=alpha))

@@ -7,8 +7,8 @@ from comfy_api.latest import io
 from ..pipelines.colorize import ColorizeSettings
 
 
-def setting_inputs() -> list[io.Input]:
-    """Return strength, saturation, temperature and size, in this order."""
+def setting_inputs(*, saturates: str = "the new colour") -> list[io.Input]:
+    """Return strength, saturation, temperature and size, in this order; ``saturates``: what is multiplied."""
     return [
         io.Float.Input(
             "strength",
@@ -24,7 +24,7 @@ def setting_inputs() -> list[io.Input]:
             min=0.0,
             max=4.0,
             step=0.01,
-            tooltip="Multiplies the new colour: 0 grey, 1 as the network gives it, above 1 more colourful.",
+            tooltip=f"Multiplies {saturates}: 0 grey, 1 as the network gives it, above 1 more colourful.",
         ),
         io.Float.Input(
             "temperature",

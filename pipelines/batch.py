@@ -13,9 +13,12 @@ from typing import Literal
 from ..models.contract import Colorizer
 from ..models.errors import CheckpointError
 from .colorize import ColorizeSettings, colorize
+from .hint_files import load_hints
+from .hints import Hints, colorize_with_hints
 from .jobs import Job
 from .pictures import Picture, check_writable, load_picture, save_picture
 from .samples import one_line
+from .variants import VariantSampler, VariantSettings
 
 #: Asked at the start of a clip, with how many frames to expect; what it returns gets the frames done since.
 ClipProgress = Callable[[Job, int | None], Callable[[int], object]]
@@ -53,14 +56,14 @@ def prepare_folder(folder: Path) -> None:
 def pass_over(jobs: Sequence[Job], *, overwrite: bool) -> tuple[list[Job], list[Outcome]]:
     """Part jobs into those to do and those that are settled by what is there already.
 
-    A target no older than its source is finished (results appear whole or not at all). An older one fails:
-    it may be anything, and is replaced only with ``overwrite``, which redoes all.
+    A target no older than its source and hints is finished (results appear whole or not at all). An older one
+    fails: it may be anything, and is replaced only with ``overwrite``, which redoes all.
     """
     todo, settled = [], []
     for job in jobs:
         if overwrite or not exists(job.target):
             todo.append(job)
-        elif changed(job.target) >= changed(job.source):
+        elif changed(job.target) >= max(map(changed, job.inputs)):
             settled.append(Outcome(job, "skipped"))
         else:
             message = f"{job.target} is there and older than its input: --overwrite replaces it"
@@ -89,24 +92,32 @@ def run_jobs(
     codec: str | None = None,
     rate: float | Fraction | None = None,
     clip_progress: ClipProgress | None = None,
+    variants: VariantSettings | None = None,
 ) -> Generator[Outcome]:
     """Colour each job; give what became of it, in order.
 
     ``batch``: frames of a clip that the network sees at once. ``codec``: of clips. ``rate``: frames a second
-    of folders of frames. While a picture is being saved, the next is read and coloured. An exception that
+    of folders of frames. ``variants``: for jobs that are versions of pictures; of a picture that fails, the
+    first version tells. While a picture is being saved, the next is read and coloured. An exception that
     ``clip_progress`` raises, and an interrupt, stop the work and leave no half file. Raises CheckpointError
     for weights that turn out to be damaged.
     """
     saving: tuple[Job, Future[None]] | None = None
+    versions = Versions(colorizer, settings, variants or VariantSettings())
     with ThreadPoolExecutor(1, "save") as pool:
         for job in jobs:
+            if job.variant is not None and job.source == versions.failed:
+                continue
             failure, picture = None, None
             try:
                 job.target.parent.mkdir(parents=True, exist_ok=True)
-                if job.kind == "picture":
+                if job.variant is not None:
+                    picture = versions.make(job.source, job.target, job.variant)
+                elif job.kind == "picture":
+                    hints = None if job.hints is None else load_hints(job.hints, job.hints_mask)
                     picture = load_picture(job.source)
                     check_writable(job.target, picture)
-                    picture = color_picture(picture, colorizer, settings)
+                    picture = color_picture(picture, colorizer, settings, hints)
                 else:
                     color_clip(job, colorizer, settings, batch, codec, rate, clip_progress)
             except CheckpointError:
@@ -124,9 +135,41 @@ def run_jobs(
             yield saved(*saving)
 
 
-def color_picture(picture: Picture, colorizer: Colorizer, settings: ColorizeSettings) -> Picture:
-    """Colour one picture; alpha, depth and all else stay."""
-    return picture.with_rgb(colorize(picture.rgb[None], colorizer, settings).rgb[0])
+def color_picture(
+    picture: Picture, colorizer: Colorizer, settings: ColorizeSettings, hints: Hints | None = None
+) -> Picture:
+    """Colour one picture, by its hints if there are any; alpha, depth and all else stay."""
+    rgb = picture.rgb[None]
+    if hints is None:
+        return picture.with_rgb(colorize(rgb, colorizer, settings).rgb[0])
+    conditions = hints.conditions(*rgb.shape[2:])
+    return picture.with_rgb(colorize_with_hints(rgb, colorizer, settings, conditions=conditions).rgb[0])
+
+
+class Versions:
+    """Makes versions of pictures; the last picture stays at hand, since its versions follow one another.
+
+    ``failed``: the picture of which one could not be made.
+    """
+
+    def __init__(self, colorizer: Colorizer, settings: ColorizeSettings, variants: VariantSettings) -> None:
+        self.colorizer, self.settings, self.variants = colorizer, settings, variants
+        self.source: Path | None = None
+        self.failed: Path | None = None
+        self.loaded: tuple[Picture, VariantSampler] | None = None
+
+    def make(self, source: Path, target: Path, number: int) -> Picture:
+        """Return one version of a picture; raises what reading it, colouring it or ``target`` would."""
+        self.failed = source
+        if source != self.source or self.loaded is None:
+            self.source, self.loaded = source, None
+            picture = load_picture(source)
+            check_writable(target, picture)
+            self.loaded = picture, VariantSampler(picture.rgb[None], self.colorizer, self.settings)
+        picture, sampler = self.loaded
+        version = picture.with_rgb(sampler.draw(self.variants, number).rgb[0])
+        self.failed = None
+        return version
 
 
 def color_clip(

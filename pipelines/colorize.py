@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import overload
 
 import torch
 from torch import Tensor
@@ -11,6 +12,10 @@ from torch import Tensor
 from ..color import rgb_to_lightness
 from ..models.contract import Chroma, Colorizer, Conditions
 from .merge import Gamut, check_amounts, merge
+
+#: Makes the final ab [B,2,H,W] of some pictures [B,3,H,W] of a batch, which ones the slice tells, from what
+#: the network proposes for them, saturation in it.
+Finish = Callable[[slice, Tensor, Chroma], Tensor]
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,8 @@ class ColorizeSettings:
 class Colorized:
     """Coloured pictures, and the chroma and confidence behind them at the network's resolution.
 
-    ``rgb``: [B,3,H,W] like the input; ``ab``: [B,2,h,w] CIE units; ``confidence``: [B,1,h,w] 0..1.
+    ``rgb``: [B,3,H,W] like the input; ``ab``: [B,2,h,w] CIE units, or what ``finish`` made of it;
+    ``confidence``: [B,1,h,w] 0..1.
     """
 
     rgb: Tensor
@@ -63,15 +69,19 @@ def colorize(
     colorizer: Colorizer,
     settings: ColorizeSettings | None = None,
     *,
+    conditions: Conditions | None = None,
+    finish: Finish | None = None,
     mask: Tensor | None = None,
     batch: int = 4,
     progress: Callable[[int], None] | None = None,
 ) -> Colorized:
     """Colour a batch of pictures.
 
-    ``rgb``: [B,3,H,W] sRGB 0..1; ``mask``: [B,1,H,W] or [1,1,H,W], where to colour; ``batch``: how many
-    pictures the network sees at once; ``progress`` gets the number of pictures done since its last call, and
-    stops the work by raising. Everything runs on the colorizer's device; the results are on rgb's.
+    ``rgb``: [B,3,H,W] sRGB 0..1; ``conditions``: what the user knows, each entry one for all pictures or as
+    many; ``finish``: has the last word on the chroma, before strength and mask; ``mask``: [B,1,H,W] or
+    [1,1,H,W], where to colour; ``batch``: how many pictures the network sees at once; ``progress`` gets the
+    number of pictures done since its last call, and stops the work by raising. Everything runs on the
+    colorizer's device; the results are on rgb's.
     Raises ValueError for shapes, values or settings that do not fit.
     """
     settings = settings or ColorizeSettings()
@@ -79,20 +89,28 @@ def colorize(
         raise ValueError(f"rgb must be [B,3,H,W] with no empty side, got {list(rgb.shape)}")
     if mask is not None and mask.shape[0] not in (1, len(rgb)):
         raise ValueError(f"{mask.shape[0]} masks were given for {len(rgb)} pictures: give one, or as many")
+    for name, condition in vars(conditions or Conditions()).items():
+        if condition is not None and len(condition) not in (1, len(rgb)):
+            raise ValueError(f"{name} is for {len(condition)} pictures, not {len(rgb)}: give one, or as many")
     if batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}")
     out = torch.empty_like(rgb)
     parts: list[Chroma] = []
     for start in range(0, len(rgb), batch):
         part = rgb[start : start + batch].to(colorizer.device)
-        where = mask if mask is None or len(mask) == 1 else mask[start : start + batch]
-        chroma = propose(part, colorizer, settings)
-        out[start : start + batch] = merge(
+        here = slice(start, start + len(part))
+        where = mask if mask is None or len(mask) == 1 else mask[here]
+        chroma = propose(part, colorizer, settings, take_conditions(conditions, here))
+        saturation = settings.saturation
+        if finish is not None:
+            chroma = replace(chroma, ab=chroma.ab * saturation)
+            chroma, saturation = replace(chroma, ab=finish(here, part, chroma)), 1.0
+        out[here] = merge(
             part,
             chroma.ab,
             mask=where,
             strength=settings.strength,
-            saturation=settings.saturation,
+            saturation=saturation,
             gamut=settings.gamut,
         )
         parts.append(Chroma(chroma.ab.to(rgb.device), chroma.confidence.to(rgb.device)))
@@ -103,3 +121,15 @@ def colorize(
         torch.cat([p.ab for p in parts]),
         torch.cat([p.confidence for p in parts]),
     )
+
+
+@overload
+def take_conditions(conditions: Conditions, part: slice) -> Conditions: ...
+@overload
+def take_conditions(conditions: None, part: slice) -> None: ...
+def take_conditions(conditions: Conditions | None, part: slice) -> Conditions | None:
+    """Return the conditions of the pictures ``part`` of a batch; a batch of one stands for every picture."""
+    if conditions is None:
+        return None
+    entries = {k: v if v is None or len(v) == 1 else v[part] for k, v in vars(conditions).items()}
+    return replace(conditions, **entries)

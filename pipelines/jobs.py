@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -32,11 +32,23 @@ class UsageError(ValueError):
 
 @dataclass(frozen=True)
 class Job:
-    """One picture or clip to colour: ``target`` is a file, or for a clip also a folder of frames."""
+    """One picture or clip to colour: ``target`` is a file, or for a clip also a folder of frames.
+
+    ``variant``: which of several versions of the picture, from 0, or None for the automatic one. ``hints``:
+    the file of its hints, with ``hints_mask`` where that is a picture.
+    """
 
     source: Path
     target: Path
     kind: JobKind
+    variant: int | None = None
+    hints: Path | None = None
+    hints_mask: Path | None = None
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """All that the result is made of."""
+        return tuple(path for path in (self.source, self.hints, self.hints_mask) if path is not None)
 
     @property
     def name(self) -> str:
@@ -57,7 +69,12 @@ class Plan:
 
 
 def plan_jobs(
-    inputs: Sequence[str], output: str | Path, *, clip: bool = False, codec: str | None = None
+    inputs: Sequence[str],
+    output: str | Path,
+    *,
+    clip: bool = False,
+    codec: str | None = None,
+    variants: int | None = None,
 ) -> Plan:
     """Find what ``inputs`` name and where each goes.
 
@@ -65,6 +82,7 @@ def plan_jobs(
     ``output``: a file for one file; else a folder, where names and sub-folders are kept, and an ending that
     cannot be written becomes .png or .mkv. ``clip``: a folder is one clip, and a clip whose output is a
     folder is written as frames. ``codec``: what clips will be encoded with, which can ask for a container.
+    ``variants``: so many versions of each picture, a job each, with -1, -2, ... after the target's name.
     Raises UsageError where they cannot go together.
     """
     output = Path(output).expanduser()
@@ -95,9 +113,21 @@ def plan_jobs(
             jobs.append(Job(source, output if len(sources) == 1 else output / source.stem, "clip"))
         else:
             jobs.append(file_job(source, output / source.name, codec))
-    unique, more = without_clashes(jobs)
-    alone = any(job.target == output for job in unique)
+    alone = as_file or any(job.target == output for job in jobs)
+    unique, more = without_clashes(jobs if variants is None else with_variants(jobs, variants))
     return Plan(tuple(unique), (*problems, *more), output.parent if alone else output)
+
+
+def with_variants(jobs: Sequence[Job], count: int) -> list[Job]:
+    """Turn the job of each picture into one for each version of it; raises UsageError for a clip."""
+    clip = next((job for job in jobs if job.kind == "clip"), None)
+    if clip is not None:
+        raise UsageError(f"--variants is for pictures, and {clip.name} is a clip: leave one of them out")
+    return [
+        replace(job, target=job.target.with_stem(f"{job.target.stem}-{number + 1}"), variant=number)
+        for job in jobs
+        for number in range(count)
+    ]
 
 
 def expand(inputs: Sequence[str]) -> tuple[list[Path], list[str]]:
@@ -193,11 +223,16 @@ def without_clashes(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:
     kept: list[Job] = []
     problems = []
     taken: dict[str, Job] = {}
+    sources = {job.source.resolve() for job in jobs}
     for job in jobs:
         # Windows and macOS do not tell upper from lower case.
         key = str(job.target).casefold()
         if same_file(job.source, job.target):
             problems.append(f"{job.name}: the output would replace the input: choose another OUTPUT")
+        elif job.target.resolve() in sources:
+            problems.append(
+                f"{job.name}: its output {job.target} would replace an input: choose another OUTPUT"
+            )
         elif key in taken:
             problems.append(
                 f"{job.name}: its output {job.target} is that of {taken[key].name} already: give it apart"

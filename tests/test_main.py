@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from skimage.color import rgb2lab
 
 import chrominance
 from chrominance import models
 from chrominance.__main__ import main
+from chrominance.color.ab_bins import BIN_COUNT, nearest_ab_bin
 from chrominance.models.contract import Chroma, Colorizer, ModelSpec
 
 ROOT = Path(chrominance.__file__).parent
@@ -32,6 +35,25 @@ class Tint(Colorizer):
         self.asked.append((len(L), size, temperature))
         ab = torch.tensor([12.0, 25.0]).reshape(1, 2, 1, 1).expand(len(L), 2, 4, 4)
         return Chroma(ab, torch.ones(len(L), 1, 4, 4))
+
+
+class Dice(Tint):
+    """Red or blue."""
+
+    def distribution(self, L, conditions=None, *, size=None) -> torch.Tensor:
+        self.asked.append((len(L), size))
+        logits = torch.full((1, BIN_COUNT, 6, 8), -9.0)
+        for color in ([50.0, 40.0], [20.0, -50.0]):
+            logits[:, nearest_ab_bin(torch.tensor(color), dim=0)] = 0
+        return logits
+
+
+@pytest.fixture
+def dice(monkeypatch) -> Dice:
+    """Put a stand-in with a distribution where models are loaded."""
+    colorizer = Dice()
+    monkeypatch.setattr(models, "load_colorizer", lambda *a, **k: colorizer)
+    return colorizer
 
 
 @pytest.fixture
@@ -140,6 +162,107 @@ def test_bad_files_are_named_and_the_others_done(tint, photos, tmp_path, capsys)
     assert names(out) == ["a.png", "b.jpg", "sub/c.tif"]
 
 
+def test_versions_go_on_and_a_larger_number_keeps_the_first(dice, photos, tmp_path, capsys) -> None:
+    out = tmp_path / "out"
+    assert run(photos, "-o", out, "--variants", 3, "--seed", 5) == 0
+    assert names(out) == [*(f"a-{n}.png" for n in (1, 2, 3)), *(f"b-{n}.jpg" for n in (1, 2, 3))] + [
+        f"sub/c-{n}.tif" for n in (1, 2, 3)
+    ]
+    assert "9 coloured" in capsys.readouterr().err and len(dice.asked) == 3
+    before = {name: (out / name).read_bytes() for name in names(out)}
+    assert len(set(before.values())) > 3
+    (out / "a-2.png").unlink()
+    (out / "sub" / "c-1.tif").unlink()
+    assert run(photos, "-o", out, "--variants", 3, "--seed", 5) == 0
+    assert "2 coloured, 7 there already" in capsys.readouterr().err
+    assert run(photos, "-o", out, "--variants", 4, "--seed", 5, "--overwrite") == 0
+    assert {name: (out / name).read_bytes() for name in before} == before and len(names(out)) == 12
+    assert run(photos, "-o", out, "--variants", 4, "--seed", 6, "--overwrite") == 0
+    assert {name: (out / name).read_bytes() for name in before} != before
+
+
+def test_versions_of_one_file(dice, photos, tmp_path, capsys) -> None:
+    assert run(photos / "a.png", "-o", tmp_path / "new.jpg", "--variants", 2, "--diversity", 0.5) == 0
+    there = [tmp_path / "new-1.jpg", tmp_path / "new-2.jpg"]
+    assert all(path.is_file() for path in there) and not (tmp_path / "new.jpg").exists()
+    assert capsys.readouterr().err == f"chrominance: 2 coloured: {there[0]}, {there[1]}\n"
+    os.utime(there[0], (1000, 1000))
+    assert run(photos / "a.png", "-o", tmp_path / "new.jpg", "--variants", 2) == 1
+    assert "--overwrite" in capsys.readouterr().err
+
+
+def test_a_bad_file_is_named_once_for_all_its_versions(dice, photos, tmp_path, capsys) -> None:
+    (photos / "a.png").write_text("not a picture")
+    assert run(photos, "-o", tmp_path / "out", "--variants", 4) == 1
+    said = capsys.readouterr().err
+    assert said.count("a.png") == 1 and "8 coloured" in said
+
+
+def test_versions_need_a_distribution(tint, photos, tmp_path, capsys) -> None:
+    assert run(photos / "a.png", "-o", tmp_path / "out.png", "--variants", 2) == 2
+    assert "choose the embedded network" in capsys.readouterr().err
+    assert not list(tmp_path.glob("out*"))
+
+
+@pytest.fixture
+def hinted(tint) -> Tint:
+    """The stand-in, taking hints."""
+    tint.spec = replace(tint.spec, conditions=frozenset({"local"}))
+    return tint
+
+
+def ab_of(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return rgb2lab(np.asarray(image.convert("RGB")))[..., 1:]
+
+
+def test_hints_are_exact_where_they_are(hinted, tmp_path, capsys) -> None:
+    Image.new("L", (40, 30), 128).save(tmp_path / "photo.png")
+    hints, out = tmp_path / "hints.csv", tmp_path / "out.png"
+    hints.write_text("# a coat\n30,20,#8a7070\n3,4,#808080\n")
+    assert run(tmp_path / "photo.png", "-o", out, "--hints", hints) == 0
+    assert np.abs(ab_of(out)[20, 30] - ab_of_hex("#8a7070")).max() < 1  # 8 bits
+    assert np.abs(ab_of(out)[4, 3]).max() < 1
+    assert np.abs(ab_of(out)[28, 1]).max() > 2
+    painted = Image.new("RGBA", (20, 15))
+    painted.putpixel((15, 10), (0x8A, 0x70, 0x70, 255))
+    painted.save(tmp_path / "painted.png")
+    painted.getchannel("A").save(tmp_path / "mask.png")
+    painted.convert("RGB").save(tmp_path / "plain.png")
+    for more in (["painted.png"], ["plain.png", "--hints-mask", tmp_path / "mask.png"]):
+        given = [tmp_path / more[0], *more[1:]]
+        assert run(tmp_path / "photo.png", "-o", out, "--overwrite", "--hints", *given) == 0
+        assert np.abs(ab_of(out)[21, 31] - ab_of_hex("#8a7070")).max() < 1
+    capsys.readouterr()
+    # Hints that were changed since make a result old.
+    os.utime(out, (2e9, 2e9))
+    os.utime(hints, (3e9, 3e9))
+    assert run(tmp_path / "photo.png", "-o", out, "--hints", hints) == 1
+    assert "--overwrite" in capsys.readouterr().err
+
+
+def ab_of_hex(text: str) -> np.ndarray:
+    return rgb2lab(np.array([[[int(text[n : n + 2], 16) / 255 for n in (1, 3, 5)]]]))[0, 0, 1:]
+
+
+def test_a_folder_of_hints(hinted, photos, tmp_path, capsys) -> None:
+    hints = tmp_path / "hints"
+    (hints / "sub").mkdir(parents=True)
+    (hints / "a.csv").write_text("1,1,#808080")
+    (hints / "sub" / "c.json").write_text('[{"x": 99, "y": 1, "color": "#808080"}]')
+    assert run(photos, "-o", tmp_path / "out", "--hints", hints) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert any("warning" in line and "b.jpg: no hints" in line for line in said)
+    assert any("error" in line and "c.json, point 1: x 99, y 1 is outside" in line for line in said)
+    assert names(tmp_path / "out") == ["a.png", "b.jpg"]
+
+
+def test_hints_need_a_model_that_takes_them(tint, photos, tmp_path, capsys) -> None:
+    (tmp_path / "h.csv").write_text("1,1,#808080")
+    assert run(photos / "a.png", "-o", tmp_path / "out.png", "--hints", tmp_path / "h.csv") == 2
+    assert "takes no --hints" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -158,11 +281,23 @@ def test_bad_files_are_named_and_the_others_done(tint, photos, tmp_path, capsys)
         (["photos/a.png", "-o", "out.png", "--strength", "2"], 2),
         (["photos/a.png", "-o", "out.png", "--strength", "nan"], 2),
         (["photos/a.png", "-o", "out.png", "--saturation", "-1"], 2),
+        (["photos/a.png", "-o", "out.png", "--seed", "0"], 2),
+        (["photos/a.png", "-o", "out.png", "--diversity", "1"], 2),
+        (["photos", "clip.mp4", "-o", "out", "--variants", "2"], 2),
+        (["photos", "-o", "out", "--hints", "hints.csv"], 2),
+        (["clip.mp4", "-o", "out.mp4", "--hints", "hints.csv"], 2),
+        (["photos/a.png", "-o", "out.png", "--hints", "absent.csv"], 2),
+        (["photos/a.png", "-o", "out.png", "--hints", "empty"], 2),
+        (["photos/a.png", "-o", "out.png", "--hints-mask", "photos/a.png"], 2),
+        (["photos/a.png", "-o", "out.png", "--hints", "hints.csv", "--hints-mask", "photos/a.png"], 2),
+        (["photos/a.png", "-o", "out.png", "--hints", "hints.csv", "--variants", "2"], 2),
     ],
 )
 def test_one_clear_line(tint, photos, tmp_path, monkeypatch, capsys, arguments, code) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "clip.mp4").touch()
+    (tmp_path / "hints.csv").write_text("1,1,#808080")
     before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
     assert run(*arguments) == code
     captured = capsys.readouterr()
@@ -181,6 +316,10 @@ def test_one_clear_line(tint, photos, tmp_path, monkeypatch, capsys, arguments, 
         ["a.png", "-o", "out.png", "--temperature", "0"],
         ["a.png", "-o", "out.png", "--temperature", "nan"],
         ["a.png", "-o", "out.png", "--batch", "0"],
+        ["a.png", "-o", "out.png", "--variants", "0"],
+        ["a.png", "-o", "out.png", "--variants", "65"],
+        ["a.png", "-o", "out.png", "--variants", "2", "--seed", "-1"],
+        ["a.png", "-o", "out.png", "--variants", "2", "--diversity", "0"],
         ["a.png", "-o", "out.png", "--codec", "mpeg1"],
         ["a.png", "-o", "out.png", "--dtype", "int8"],
     ],

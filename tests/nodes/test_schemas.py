@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,24 @@ RELEASED = {
     "ChrominanceLabMerge": (
         ["lightness", "chroma", "a", "b", "mask", "strength", "saturation", "gamut"],
         ["IMAGE"],
+    ),
+    "ChrominanceColorMetrics": (
+        ["image", "reference", "kind"],
+        ["STRING", "FLOAT", "FLOAT", "FLOAT", "FLOAT", "FLOAT"],
+    ),
+    "ChrominanceColorVariants": (
+        [
+            *("image", "colorizer", "mask", "count", "seed", "diversity"),
+            *("strength", "saturation", "temperature", "size"),
+        ],
+        ["IMAGE", "LAB"],
+    ),
+    "ChrominanceHintColorize": (
+        [
+            *("image", "colorizer", "mask", "hints", "color", "hint_mask", "hint_image"),
+            *("strength", "saturation", "temperature", "size"),
+        ],
+        ["IMAGE", "MASK", "LAB"],
     ),
     "ChrominanceLoadColorizer": (["model_name", "dtype"], ["COLORIZER"]),
     "ChrominanceAutoColorize": (
@@ -72,6 +91,8 @@ def test_widgets_have_a_default_in_range(node):
     for widget in node.GET_SCHEMA().inputs:
         if getattr(widget, "options", None) is not None:
             assert widget.default in widget.options
+        elif isinstance(getattr(widget, "default", None), str):
+            assert hasattr(widget, "multiline") or re.fullmatch("#[0-9a-f]{6}", widget.default)
         elif hasattr(widget, "default"):
             assert widget.min <= widget.default <= widget.max
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ CORE = json.loads(
 )
 # Drawn by the page alone: they are not in the prompt that ComfyUI runs.
 NOTES = {"MarkdownNote", "Note"}
+AFTER_A_RUN = {"fixed", "increment", "decrement", "randomize"}
 
 
 def schemas():
@@ -107,11 +109,19 @@ def test_widget_values_are_in_range(path):
         if node["type"] not in known:
             continue
         widgets = [i for i in known[node["type"]].inputs if hasattr(i, "default")]
-        values = node.get("widgets_values", [])
+        values = list(node.get("widgets_values", []))
+        for place, widget in enumerate(widgets):
+            # The page saves what happens to a seed after each run as one more value.
+            if getattr(widget, "control_after_generate", None):
+                assert values.pop(place + 1) in AFTER_A_RUN, node["type"]
         assert len(values) == len(widgets), node["type"]
         for widget, value in zip(widgets, values, strict=True):
             if hasattr(widget, "options"):
                 assert value in widget.options
+            elif widget.get_io_type() == "STRING":
+                assert isinstance(value, str)
+            elif widget.get_io_type() == "COLOR":
+                assert re.fullmatch("#[0-9a-f]{6}", value)
             else:
                 assert widget.min <= value <= widget.max
 

@@ -163,3 +163,32 @@ def test_names_that_differ_in_case_clash(tmp_path) -> None:
     touch(tmp_path, "one/a.png", "two/A.PNG")
     shown, found = plan(tmp_path, ["one/a.png", "two/A.PNG"], "out")
     assert list(shown) == ["one/a.png"] and len(found.problems) == 1
+
+
+def test_versions_are_jobs_of_their_own(tmp_path) -> None:
+    touch(tmp_path, "in/a.jpg", "in/sub/b.gif", "c.png")
+    found = plan(tmp_path, ["in"], "out", variants=2)[1]
+    assert [(job.target.relative_to(tmp_path).as_posix(), job.variant) for job in found.jobs] == [
+        ("out/a-1.jpg", 0),
+        ("out/a-2.jpg", 1),
+        ("out/sub/b-1.png", 0),
+        ("out/sub/b-2.png", 1),
+    ]
+    assert found.folder == tmp_path / "out"
+    found = plan(tmp_path, ["c.png"], "new/d.tif", variants=1)[1]
+    assert [job.target for job in found.jobs] == [tmp_path / "new" / "d-1.tif"]
+    assert found.folder == tmp_path / "new"
+
+
+def test_no_versions_of_clips(tmp_path) -> None:
+    touch(tmp_path, "in/a.jpg", "in/b.mp4", "frames/0.png")
+    for inputs, options in ((["in"], {}), (["in/a.jpg", "frames"], {"clip": True})):
+        with pytest.raises(UsageError, match="--variants is for pictures"):
+            plan(tmp_path, inputs, "out", variants=2, **options)
+
+
+def test_a_version_never_replaces_another_input(tmp_path) -> None:
+    touch(tmp_path, "a.png", "a-1.png")
+    _, found = plan(tmp_path, ["a.png", "a-1.png"], ".", variants=2)
+    assert [job.target.name for job in found.jobs] == ["a-2.png", "a-1-1.png", "a-1-2.png"]
+    assert len(found.problems) == 1 and "replace an input" in found.problems[0]
