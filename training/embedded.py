@@ -25,7 +25,7 @@ from ..models.errors import some_text
 from ..pipelines.photo_set import PhotoSet
 from .averaging import AveragedWeights
 from .conditions import Mix, Simulated, simulate
-from .photos import Batch, batches, degrade_lightness, random_crop
+from .photos import Batch, ReferenceMix, batches, degrade_lightness, random_crop
 from .precision import pick_dtype
 from .pretrained import load_pretrained_encoder
 from .rebalance import SoftTargets, rebalanced_cross_entropy, rebalancing_weights, smooth_prior
@@ -35,7 +35,10 @@ logger = logging.getLogger(__name__)
 #: Photos from which the prior over the bins is measured.
 _PRIOR_PHOTOS = 3000
 #: What weights from before the conditions may lack; they begin without effect.
-_CONDITION_KEYS = ("color_encoder", "palette_encoder", "no_color", "local", "conditions", "color_head", "kinship")
+_CONDITION_KEYS = (
+    *("color_encoder", "palette_encoder", "no_color", "kinship", "color_head"),
+    *("local", "conditions"),
+)
 #: Stages of the encoder that stay as pretrained: edges and textures need no retraining.
 _FROZEN_STAGES = 2
 #: Temperature of the annealed mean that is trained, and that the network is used at.
@@ -63,6 +66,9 @@ class Recipe:
     distance: float = 4.0
     #: Share of samples without any condition (in "all").
     automatic: float = 0.2
+    #: Share of colour vectors that come from references, not palettes; of references, the photo itself.
+    references: float = 0.5
+    itself: float = 0.45
     seed: int = 0
     dtype: str = "auto"
     device: str = "cpu"
@@ -72,11 +78,17 @@ class Recipe:
             raise ValueError(f"parts must be all or conditions, got {self.parts}")
         if not 0 <= self.automatic < 1:
             raise ValueError(f"automatic must be from 0 to below 1, got {self.automatic}")
+        for name in ("references", "itself"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be 0 to 1, got {getattr(self, name)}")
 
     def mix(self) -> Mix:
         """Return how often which condition is given: what has none teaches nothing to conditions alone."""
         share = self.automatic if self.parts == "all" else 0.0
-        return Mix(given=(0.4 * (1 - share), 0.42 * (1 - share), 0.18 * (1 - share), share))
+        return Mix(
+            given=(0.4 * (1 - share), 0.42 * (1 - share), 0.18 * (1 - share), share),
+            color=(self.references, 1 - self.references),
+        )
 
     def rate_at(self, sample: int) -> float:
         """Return the factor on the learning rates: linear warm-up, then cosine to ``final_rate``."""
@@ -219,7 +231,14 @@ class EmbeddedTrainer:
         recipe, begin = self.recipe, time.monotonic()
         dtype = pick_dtype(recipe.dtype, self.network, recipe.size)
         number = self.samples // recipe.batch
-        source = batches(self.photos, size=recipe.size, batch=recipe.batch, seed=recipe.seed, start=number)
+        source = batches(
+            self.photos,
+            size=recipe.size,
+            batch=recipe.batch,
+            seed=recipe.seed,
+            start=number,
+            mix=ReferenceMix.with_itself(recipe.itself),
+        )
         trainable = [p for p in self.network.parameters() if p.requires_grad]
         saved, smooth, logged, seen = begin, None, begin, self.samples
         for batch in source:
@@ -299,7 +318,7 @@ def export(network: nn.Module, path: Path, **metadata: object) -> None:
 
 @torch.no_grad()
 def measure_kinship(network: EmbeddedNetwork, photos: PhotoSet, seed: int) -> None:
-    """Set what descriptors are measured from: mean and spread of the encoder's coarsest features, of 400 photos."""
+    """Set what descriptors are measured from: the encoder's coarsest features, over 400 photos."""
     rng = np.random.default_rng([seed, 4])
     pooled = []
     for index in rng.permutation(len(photos))[:400]:

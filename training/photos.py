@@ -74,6 +74,13 @@ class ReferenceMix:
     neighbour: float = 0.1
     any: float = 0.3
 
+    @classmethod
+    def with_itself(cls, share: float) -> ReferenceMix:
+        """Return the mix with another share of ``itself``, the others in their proportions."""
+        usual = cls()
+        rest = (1 - share) / (1 - usual.itself)
+        return cls(share, usual.group * rest, usual.neighbour * rest, usual.any * rest)
+
 
 #: Frames of a clip that are at most this far apart are neighbours.
 NEIGHBOURS = 5

@@ -192,8 +192,8 @@ class Kinship(nn.Module):
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("spread", torch.ones(channels))
         self.project = nn.Linear(channels, DESCRIPTOR_SIZE, bias=False)
-        self.gain = nn.Parameter(torch.tensor(10.0))
-        self.shift = nn.Parameter(torch.tensor(-3.0))
+        self.gain = nn.Parameter(torch.tensor(15.0))
+        self.shift = nn.Parameter(torch.tensor(-1.5))
 
     def describe(self, feature: Tensor) -> Tensor:
         """Coarsest features [B,C,h,w] → descriptors [B,64] of length 1."""
