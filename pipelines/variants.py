@@ -27,10 +27,11 @@ from .regions import Cells, Region, belonging_at, cells_of, most_open_region
 #: How many variants can be asked for, and the last seed (ComfyUI's).
 MOST_VARIANTS, LAST_SEED = 64, 2**64 - 1
 
-#: Step k of variant i takes the k-th number of the seed, turned by i times the root of the k-th prime: a few
-#: variants spread evenly over what is possible, and each alone is distributed as if it was drawn by itself.
-#: There are as many draws at most.
-_TURNS = tuple(math.sqrt(prime) % 1 for prime in (2, 3, 5, 7, 11, 13))
+#: Step k of variant i takes the k-th number of the seed, turned by i times the k-th of these: a few variants
+#: spread evenly over what is possible, and each alone is distributed as if it was drawn by itself. The first
+#: two steps, which decide most, follow Roberts' sequence R2 (powers of the plastic number): variants alike in
+#: one of them are far apart in the other. There are as many draws at most.
+_TURNS = (0.7548776662, 0.5698402910, *(math.sqrt(prime) % 1 for prime in (5, 7, 11, 13)))
 #: Colours are drawn from p^(1/T), normalised, with this T at diversity 1.
 _TEMPERATURE = 0.7
 #: How far the network's answer to the drawn colours counts, the rest being its first answer. It was trained
