@@ -92,7 +92,7 @@ def test_a_batch_gets_what_the_mix_says(rgb):
     for expected, rows in ((0.25, local & ~color), (0.25, ~local & color), (0.25, ~local & ~color)):
         assert abs(rows.float().mean() - expected) < 0.12
     assert set(known.kind.tolist()) == {0, 1, 2}
-    assert known.local.shape == (120, 3, 16, 16) and known.reference.shape == (120, 3, 64, 64)
+    assert known.local.shape == (120, 3, 16, 16) and known.reference.shape == (120, 3, 96, 96)
     assert bool((known.local[:, :2].abs().amax(1) <= known.local[:, 2] * 128 / AB_SCALE + 1e-4).all())
 
 

@@ -103,7 +103,7 @@ def test_degraded_lightness_stays_in_range_and_repeats():
 
 
 def test_training_repeats_and_learns(fresh):
-    recipe = replace(RECIPE, samples=64, rate=2e-3)
+    recipe = replace(RECIPE, samples=120, rate=2e-3)
     runs = []
     for name in ("one", "two"):
         trainer = fresh(name, recipe)
@@ -111,12 +111,16 @@ def test_training_repeats_and_learns(fresh):
         runs.append(trainer)
     a, b = (r.network.state_dict() for r in runs)
     assert all(torch.equal(a[k], b[k]) for k in a)
-    batch = next(batches(runs[0].photos, size=32, batch=4, seed=5))
+    source = batches(runs[0].photos, size=32, batch=4, seed=5)
+    seen = [next(source) for _ in range(8)]
 
+    @torch.no_grad()
     def loss(trainer):
-        return trainer.loss(replace(batch, rng=np.random.default_rng(0)), torch.float32)
+        # One batch alone says little: conditions and faults differ from one to the next.
+        each = (replace(batch, rng=np.random.default_rng(i)) for i, batch in enumerate(seen))
+        return sum(trainer.loss(batch, torch.float32).item() for batch in each) / len(seen)
 
-    assert loss(runs[0]) < loss(fresh("three"))
+    assert loss(runs[0]) < loss(fresh("three")) - 0.05
 
 
 def losses(trainer, monkeypatch):
