@@ -11,29 +11,27 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..color import rgb_to_lab
-from ..color.ab_bins import BIN_COUNT, annealed_mean, nearest_ab_bin
-from ..models.embedded.conditions import DESCRIBED_SIZE, VECTOR_SIZE
+from ..color.ab_bins import BIN_COUNT, annealed_mean
+from ..models.embedded.conditions import VECTOR_SIZE
 from ..models.embedded.network import STRIDE, EmbeddedNetwork
 from ..models.errors import some_text
 from ..pipelines.photo_set import PhotoSet
 from .averaging import AveragedWeights
 from .conditions import Mix, Simulated, simulate
-from .photos import Batch, ReferenceMix, batches, degrade_lightness, random_crop
+from .photo_statistics import measure_kinship, measure_prior
+from .photos import Batch, ReferenceMix, batches, degrade_lightness
 from .precision import pick_dtype
 from .pretrained import load_pretrained_encoder
-from .rebalance import SoftTargets, rebalanced_cross_entropy, rebalancing_weights, smooth_prior
+from .rebalance import SoftTargets, rebalanced_cross_entropy, rebalancing_weights
 
 logger = logging.getLogger(__name__)
 
-#: Photos from which the prior over the bins is measured.
-_PRIOR_PHOTOS = 3000
 #: What weights from before the conditions may lack; they begin without effect.
 _CONDITION_KEYS = (
     *("color_encoder", "palette_encoder", "no_color", "kinship", "color_head"),
@@ -314,29 +312,3 @@ def export(network: nn.Module, path: Path, **metadata: object) -> None:
     part = path.with_name(path.name + ".part")
     save_file(tensors, part, {"system": "embedded", **{k: str(v) for k, v in metadata.items()}})
     os.replace(part, path)
-
-
-@torch.no_grad()
-def measure_kinship(network: EmbeddedNetwork, photos: PhotoSet, seed: int) -> None:
-    """Set what descriptors are measured from: the encoder's coarsest features, over 400 photos."""
-    rng = np.random.default_rng([seed, 4])
-    pooled = []
-    for index in rng.permutation(len(photos))[:400]:
-        pixels = torch.from_numpy(random_crop(photos.load(int(index)), DESCRIBED_SIZE, rng).copy())
-        L = rgb_to_lab(pixels.permute(2, 0, 1)[None].float() / 255)[:, :1]
-        pooled.append(network.encoder(L)[-1].mean((2, 3)))
-    spread, mean = torch.std_mean(torch.cat(pooled), 0, correction=0)
-    network.kinship.mean.copy_(mean)
-    network.kinship.spread.copy_(spread + 0.05 * spread.mean() + 1e-6)
-    nn.init.orthogonal_(network.kinship.project.weight)
-
-
-def measure_prior(photos: PhotoSet, seed: int) -> Tensor:
-    """Return the smoothed distribution of chroma over the 313 bins, [313], from up to 3,000 photos."""
-    rng = np.random.default_rng([seed, 0])
-    counts = torch.zeros(BIN_COUNT)
-    for index in rng.permutation(len(photos))[:_PRIOR_PHOTOS]:
-        pixels = torch.from_numpy(random_crop(photos.load(int(index)), 32, rng).copy())
-        ab = rgb_to_lab(pixels.permute(2, 0, 1).float() / 255)[1:]
-        counts += torch.bincount(nearest_ab_bin(ab).flatten(), minlength=BIN_COUNT)
-    return smooth_prior(counts)
