@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..embedded.encoder import InvertedResidual, SameConv
+
 FEATURE_COUNT, CLASS_COUNT = 1280, 1000
 #: Side of the square that the network was trained on.
 SIZE = 260
@@ -28,51 +30,19 @@ STAGES = (
 )
 
 
-class Conv(nn.Conv2d):
-    """A convolution padded as TensorFlow's "same": where the padding is odd, less of it comes before."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """[B,C,H,W] → [B,C',ceil(H/stride),ceil(W/stride)]."""
-        kernel, stride = self.kernel_size[0], self.stride[0]
-        pads: list[int] = []
-        for side in (input.shape[3], input.shape[2]):
-            total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
-            pads += [total // 2, total - total // 2]
-        x = F.pad(input, pads) if any(pads) else input
-        return F.conv2d(x, self.weight, self.bias, stride, 0, 1, self.groups)
-
-
-class Block(nn.Module):
-    """Expand, depthwise, project; BatchNorm is folded into the convolutions."""
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int, expansion: int) -> None:
-        super().__init__()
-        middle = c_in * expansion
-        self.expand = Conv(c_in, middle, 1) if expansion > 1 else None
-        self.depthwise = Conv(middle, middle, kernel, stride, groups=middle)
-        self.project = Conv(middle, c_out, 1)
-        self.residual = stride == 1 and c_in == c_out
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B,C,H,W] → [B,C',ceil(H/stride),ceil(W/stride)]."""
-        y = x if self.expand is None else F.relu6(self.expand(x))
-        y = self.project(F.relu6(self.depthwise(y)))
-        return x + y if self.residual else y
-
-
 class Classifier(nn.Module):
     """The whole network, preprocessing included."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = Conv(3, 32, 3, 2)
+        self.stem = SameConv(3, 32, 3, 2)
         blocks, c_in = [], 32
         for kernel, stride, expansion, c_out, repeats in STAGES:
             for i in range(repeats):
-                blocks.append(Block(c_in, c_out, kernel, stride if i == 0 else 1, expansion))
+                blocks.append(InvertedResidual(c_in, c_out, kernel, stride if i == 0 else 1, expansion))
                 c_in = c_out
         self.blocks = nn.Sequential(*blocks)
-        self.head = Conv(c_in, FEATURE_COUNT, 1)
+        self.head = SameConv(c_in, FEATURE_COUNT, 1)
         self.classes = nn.Linear(FEATURE_COUNT, CLASS_COUNT)
 
     @torch.inference_mode()

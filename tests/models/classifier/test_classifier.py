@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from skimage import data
 
 from chrominance.models.classifier import Classifier, load_classifier
-from chrominance.models.classifier.network import STAGES, Conv
+from chrominance.models.classifier.network import STAGES
+from chrominance.models.embedded.encoder import SameConv
 from chrominance.models.classifier.pretrained import fold_classifier
 
 needs_weights = pytest.mark.skipif(
@@ -119,7 +120,7 @@ def test_folding_agrees_with_batch_norms_step_by_step(tmp_path):
 
 @pytest.mark.parametrize("side", [7, 8])
 def test_padding_keeps_the_size_and_leans_to_the_end(side):
-    conv = Conv(1, 1, 3, 2, bias=False)
+    conv = SameConv(1, 1, 3, 2, bias=False)
     torch.nn.init.ones_(conv.weight)
     out = conv(torch.ones(1, 1, side, side))
     assert out.shape[-1] == 4
