@@ -1,4 +1,4 @@
-"""From known chroma at a picture's resolution to the network's grid, and several sources into one."""
+"""From known chroma at a picture's resolution to the network's grid."""
 
 from __future__ import annotations
 
