@@ -19,11 +19,10 @@ from .sockets import (
     CATEGORY,
     COLORIZER,
     LAB,
-    check_counts,
-    check_mask,
     fill_image,
     image_to_rgb,
     mask_for,
+    mask_of_pictures,
 )
 
 #: Colours some pictures [B,3,H,W] of a batch, which ones the slice tells.
@@ -95,9 +94,7 @@ class AutoColorize(io.ComfyNode):
     ) -> io.NodeOutput:
         """Run the node."""
         rgb, alpha = image_to_rgb(image, "image")
-        if mask is not None:
-            mask = check_mask(mask)
-            check_counts(len(rgb), image=len(rgb), mask=len(mask))
+        mask = mask_of_pictures(mask, len(rgb))
         settings = make_settings(strength, saturation, temperature, size)
 
         def colour(part: slice, pictures: Tensor, network: Colorizer) -> Colorized:

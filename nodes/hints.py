@@ -14,7 +14,17 @@ from ..pipelines.hints import HintPicture, Hints, colorize_with_hints, hex_to_ab
 from . import host
 from .colorize import color_pictures
 from .settings import make_settings, setting_inputs
-from .sockets import CATEGORY, COLORIZER, LAB, check_counts, check_mask, image_to_rgb, mask_for, take
+from .sockets import (
+    CATEGORY,
+    COLORIZER,
+    LAB,
+    check_counts,
+    check_mask,
+    image_to_rgb,
+    mask_for,
+    mask_of_pictures,
+    take,
+)
 
 #: What the hints widget shows while it is empty.
 EXAMPLE = "x,y,#rrggbb in pixels, a line each, such as:\n120,80,#c04030\n300,210,#3060a0,5"
@@ -120,9 +130,7 @@ class HintColorize(io.ComfyNode):
         """Run the node."""
         rgb, alpha = image_to_rgb(image, "image")
         count, _, height, width = rgb.shape
-        if mask is not None:
-            mask = check_mask(mask)
-            check_counts(count, image=count, mask=len(mask))
+        mask = mask_of_pictures(mask, count)
         known = _gather(hints, color, hint_mask, hint_image)
         check_counts(count, image=count, hints=len(known))
         settings = make_settings(strength, saturation, temperature, size)

@@ -70,6 +70,15 @@ def check_mask(mask: Tensor) -> Tensor:
     return mask if mask.ndim == 3 else mask[None]
 
 
+def mask_of_pictures(mask: Tensor | None, count: int) -> Tensor | None:
+    """Return the mask input of ``count`` pictures as [1 or count,H,W]; raises ValueError where it is none."""
+    if mask is None:
+        return None
+    mask = check_mask(mask)
+    check_counts(count, image=count, mask=len(mask))
+    return mask
+
+
 def mask_for(mask: Tensor | None, part: slice, like: Tensor) -> Tensor | None:
     """Return the mask [B,1,H,W] of some pictures, at the size and place of ``like`` [B,3,H,W]."""
     if mask is None:

@@ -16,11 +16,10 @@ from .sockets import (
     CATEGORY,
     COLORIZER,
     LAB,
-    check_counts,
-    check_mask,
     fill_image,
     image_to_rgb,
     mask_for,
+    mask_of_pictures,
 )
 
 
@@ -114,9 +113,7 @@ class ColorVariants(io.ComfyNode):
     ) -> io.NodeOutput:
         """Run the node."""
         rgb, alpha = image_to_rgb(image, "image")
-        if mask is not None:
-            mask = check_mask(mask)
-            check_counts(len(rgb), image=len(rgb), mask=len(mask))
+        mask = mask_of_pictures(mask, len(rgb))
         settings = make_settings(strength, saturation, temperature, size)
         variants = VariantSettings(count=count, seed=seed, diversity=diversity)
         return _draw(rgb, alpha, mask, host.hosted(colorizer), settings, variants)

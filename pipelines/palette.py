@@ -25,7 +25,7 @@ def cluster_colors(lab: Tensor, count: int, *, rounds: int = _ROUNDS) -> tuple[T
     centres = lab.mean(1, keepdim=True)
     while centres.shape[1] <= count:
         near = torch.cdist(lab, centres).amin(2)
-        # The mean of the points in the farthest twentieth, by their distance from the farthest one.
+        # The mean around the farthest point: of what is near to it, and itself far from the rest.
         far = lab.gather(1, near.argmax(1).view(-1, 1, 1).expand(-1, 1, 3))
         pull = (-(torch.cdist(lab, far)[..., 0] / 12).square()).exp() * near
         new = (lab * pull[..., None]).sum(1, keepdim=True) / pull.sum(1).clamp(min=1e-9).view(-1, 1, 1)

