@@ -9,6 +9,7 @@ import sys
 BENCHMARKS = (
     "color",
     "contact_sheet",
+    "correspondence",
     "loading",
     "network",
     "quality",

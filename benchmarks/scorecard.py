@@ -100,6 +100,14 @@ def network_rows(data: Path | None) -> Iterator[Row]:
             yield Row("network", f"{name}, 256 px, 1 thread", f"{milliseconds:.1f} ms")
 
 
+def correspondence_rows(data: Path | None) -> Iterator[Row]:
+    """Dense correspondence at 20,736 positions: time beside PyTorch's attention, memory above the inputs."""
+    from . import correspondence
+
+    for figure in correspondence.promised(correspondence.measure(ways=correspondence.COMPARED)):
+        yield _at_most("correspondence", figure.name, figure.value, figure.bar, figure.unit)
+
+
 def condition_rows(data: Path | None) -> Iterator[Row]:
     """Hints, references and palettes on photos never trained on."""
     if data is None or not (data / "val.tar").exists():
@@ -177,6 +185,7 @@ SECTIONS: dict[str, Callable[[Path | None], Iterator[Row]]] = {
     "loading": loading_rows,
     "weights": weights_rows,
     "network": network_rows,
+    "correspondence": correspondence_rows,
     "lightness": lightness_rows,
     "video": video_rows,
     "photos": photo_rows,
