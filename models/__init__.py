@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from .cache import ModelCache
 from .checkpoint import CHECKPOINT_EXTENSIONS, load_checkpoint, peek_shapes
-from .contract import Chroma, Colorizer, Conditions, ModelSpec
+from .contract import Chroma, Colorizer, Conditions, Exemplar, ModelSpec, Previous
 from .errors import (
     CheckpointError,
     EmptyFileError,
     KeyMismatchError,
+    MissingPartError,
     NonFiniteError,
     NotACheckpointError,
     NotAFileError,
@@ -19,6 +20,8 @@ from .errors import (
     WrongShapeError,
     WrongTypeError,
 )
+from .features import FeatureExtractor
+from .features_load import load_features
 from .formats import Checkpoint
 from .load import load_colorizer
 from .locate import (
@@ -43,13 +46,17 @@ __all__ = [
     "Colorizer",
     "Conditions",
     "EmptyFileError",
+    "Exemplar",
+    "FeatureExtractor",
     "Found",
     "KeyMismatchError",
+    "MissingPartError",
     "ModelCache",
     "ModelSpec",
     "NonFiniteError",
     "NotACheckpointError",
     "NotAFileError",
+    "Previous",
     "Published",
     "System",
     "TruncatedFileError",
@@ -64,6 +71,7 @@ __all__ = [
     "get_system",
     "load_checkpoint",
     "load_colorizer",
+    "load_features",
     "peek_shapes",
     "resolve_source",
     "shipped_names",

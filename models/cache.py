@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Generic, TypeVar, cast, overload
+from typing import Any, Generic, TypeVar, overload
 
 import torch
 
@@ -33,19 +33,17 @@ def _load(path: Path, dtype: torch.dtype) -> Colorizer:
 class ModelCache(Generic[T]):
     """A bounded cache of loaded models: one entry per (resolved file, time of change, dtype).
 
-    ``capacity``: how many entries are kept; the least recently used goes first. ``load``: makes the
-    colorizer of a path and type. ``wrap``: makes what is kept and handed out, once an entry (ComfyUI's
-    model patchers); without it the colorizers themselves. All methods may be called from any thread; one
-    model is never loaded twice at the same time. The cache holds the only references that it makes: what
-    leaves it is freed when the last user drops it.
+    ``capacity``: how many entries are kept; the least recently used goes first. ``load``: makes the model
+    of a path and type, by default the colorizer. ``wrap``: makes what is kept and handed out, once an entry
+    (ComfyUI's model patchers); without it the models themselves. All methods may be called from any thread;
+    one model is never loaded twice at the same time. The cache holds the only references that it makes:
+    what leaves it is freed when the last user drops it.
     """
 
     @overload
-    def __init__(
-        self: ModelCache[Colorizer],
-        capacity: int,
-        load: Callable[[Path, torch.dtype], Colorizer] = ...,
-    ) -> None: ...
+    def __init__(self: ModelCache[Colorizer], capacity: int) -> None: ...
+    @overload
+    def __init__(self, capacity: int, load: Callable[[Path, torch.dtype], T]) -> None: ...
     @overload
     def __init__(
         self,
@@ -57,9 +55,9 @@ class ModelCache(Generic[T]):
     def __init__(
         self,
         capacity: int,
-        load: Callable[[Path, torch.dtype], Colorizer] = _load,
+        load: Callable[[Path, torch.dtype], Any] = _load,
         *,
-        wrap: Callable[[Colorizer], T] | None = None,
+        wrap: Callable[[Any], Any] | None = None,
     ) -> None:
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, got {capacity}")
@@ -132,8 +130,9 @@ class ModelCache(Generic[T]):
     def _fill(self, key: _Key, entry: Future[T]) -> None:
         # The lock is not held: other models load and are handed out meanwhile.
         try:
-            colorizer = self._make(key[0], key[2])
-            made = self._wrap(colorizer) if self._wrap is not None else cast("T", colorizer)
+            made: T = self._make(key[0], key[2])
+            if self._wrap is not None:
+                made = self._wrap(made)
         except BaseException as error:  # an interrupt too must reach those who wait for this entry
             with self._lock:
                 if self._entries.get(key) is entry:

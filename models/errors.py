@@ -116,6 +116,10 @@ class KeyMismatchError(CheckpointError):
         )
 
 
+class MissingPartError(CheckpointError):
+    """A system of several files lacks one of them, or has another in its place."""
+
+
 class NonFiniteError(CheckpointError):
     """A tensor holds NaN or infinity (in the file, or after conversion to the requested type)."""
 

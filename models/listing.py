@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from .locate import find_checkpoints, shipped_names, shipped_weights, user_models_folder
-from .published import PUBLISHED
+from .errors import NotAFileError
+from .locate import find_checkpoints, resolve_source, shipped_names, shipped_weights, user_models_folder
+from .published import PUBLISHED, Published
 from .registry import REGISTRY
 
 
@@ -23,24 +24,38 @@ def models_table(folders: Iterable[str | Path] = ()) -> Iterator[str]:
         yield row(name, title, shipped_weights(name).stat().st_size, licence, "ships with the package")
     folder = user_models_folder()
     for found in find_checkpoints([folder, *folders]):
-        entry = next((e for e in PUBLISHED if e.local_name == found.path.name), None)
-        name = entry.name if entry and found.path.parent == folder else str(found.path)
+        entry = next((e for e in PUBLISHED if found.path.name in (e.local_name, _inside(e))), None)
+        name = entry.name if entry and _means(entry, found.path) else str(found.path)
         spec = specs.get(found.system or "")
         licence = entry.weights_licence if entry else spec.weights_licence if spec else "licence unknown"
         yield row(name, found.title, found.size, licence, found.problem or "")
     yield ""
     yield f"Published (put the file into {folder}, then --model NAME):"
     for entry in PUBLISHED:
-        note = (
-            f"part of {entry.part_of}"
-            if entry.part_of
-            else ""
-            if entry.system in specs
-            else "not supported yet"
-        )
+        if entry.part_of:
+            note = f"part of {entry.part_of}"
+        elif entry.inside:
+            note = "unpack it there"
+        else:
+            note = "" if entry.system in specs else "not supported yet"
+        if entry.system == "vgg19":
+            note = "features to match an exemplar by"
         licence = entry.weights_licence + (", non-commercial" if entry.non_commercial else "")
         yield row(entry.name, entry.title, entry.size, licence, note)
         yield f"{'':28}{entry.file}: {entry.page or ' or '.join(entry.addresses)}"
+
+
+def _inside(entry: Published) -> str | None:
+    """Return the name of the file to load of an archive."""
+    return PurePosixPath(entry.inside).name if entry.inside else None
+
+
+def _means(entry: Published, path: Path) -> bool:
+    """Return whether the published name loads this file."""
+    try:
+        return resolve_source(entry.name) == path
+    except NotAFileError:
+        return False
 
 
 def row(name: str, title: str, size: int | None, licence: str, note: str) -> str:

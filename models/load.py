@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from .checkpoint import load_checkpoint
+from .companions import with_companions
 from .contract import Colorizer
 from .errors import (
     CheckpointError,
@@ -25,7 +26,9 @@ from .errors import (
 from .formats import Checkpoint
 from .locate import resolve_source
 from .registry import detect_system
-from .system import State, System
+from .system import Shapes, State, System
+
+N = TypeVar("N", bound=nn.Module)
 
 #: The types that a network can be asked to compute in.
 DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
@@ -70,18 +73,47 @@ def assemble(
 ) -> Colorizer:
     """Make the colorizer that a checkpoint's tensors are the weights of, on the CPU.
 
-    Raises CheckpointError: UnknownSystemError, WrongShapeError, WrongTypeError, KeyMismatchError,
-    NonFiniteError, UnfilledError; ValueError for a ``dtype`` that is not a floating type of DTYPES.
+    A system of several files finds the others beside ``checkpoint.path``.
+    Raises CheckpointError: UnknownSystemError, MissingPartError and what ``build_network`` raises.
     """
-    if dtype not in DTYPES:
-        names = ", ".join(str(d).removeprefix("torch.") for d in DTYPES)
-        raise ValueError(f"dtype must be one of {names}, got {dtype}")
+    _check_dtype(dtype)
     system = detect_system(checkpoint.shapes, systems, path=checkpoint.path)
-    title = system.spec.title
+    checkpoint = with_companions(checkpoint, system)
+    network, later = build_network(
+        checkpoint,
+        system.build,
+        system.remap,
+        title=system.spec.title,
+        dtype=dtype,
+        channels_last=system.channels_last,
+    )
+    colorizer = system.make(network, checkpoint.metadata)
+    if later:
+        colorizer.before_first_use = partial(_check_network, network, later, checkpoint.path)
+    return colorizer
+
+
+def build_network(
+    checkpoint: Checkpoint,
+    build: Callable[[Shapes], N],
+    remap: Callable[[State], State],
+    *,
+    title: str,
+    dtype: torch.dtype = torch.float32,
+    channels_last: bool = False,
+) -> tuple[N, tuple[str, ...]]:
+    """Build a network on the meta device and give it a checkpoint's tensors: eval mode, no gradients.
+
+    ``build``, ``remap``, ``channels_last``: see ``System``. Returns the network and the names of those
+    tensors whose values were not looked at (``Checkpoint.check_later``).
+    Raises CheckpointError: WrongShapeError, WrongTypeError, KeyMismatchError, NonFiniteError, UnfilledError;
+    ValueError for a ``dtype`` that is not a floating type of DTYPES.
+    """
+    _check_dtype(dtype)
     try:
         with torch.device("meta"), _NoInit():
-            network = system.build(checkpoint.shapes)
-        state = system.remap(dict(checkpoint.tensors))
+            network = build(checkpoint.shapes)
+        state = remap(dict(checkpoint.tensors))
     except KeyError as error:
         raise KeyMismatchError(title, missing=[str(*error.args[:1])]) from error
     except CheckpointError:
@@ -89,12 +121,17 @@ def assemble(
     except (RuntimeError, ValueError, IndexError) as error:
         reason = str(error).split("\n")[0]
         raise CheckpointError(f"cannot be read as {title} ({reason}): fetch the file again") from error
-    later = _fill(network, state, dtype, system, check_later=checkpoint.check_later)
+    later = _fill(
+        network, state, dtype, title, channels_last=channels_last, check_later=checkpoint.check_later
+    )
     network.eval().requires_grad_(False)
-    colorizer = system.make(network, checkpoint.metadata)
-    if later:
-        colorizer.before_first_use = partial(_check_network, network, later, checkpoint.path)
-    return colorizer
+    return network, later
+
+
+def _check_dtype(dtype: torch.dtype) -> None:
+    if dtype not in DTYPES:
+        names = ", ".join(str(d).removeprefix("torch.") for d in DTYPES)
+        raise ValueError(f"dtype must be one of {names}, got {dtype}")
 
 
 def usable_device(device: torch.device | str) -> torch.device:
@@ -132,13 +169,18 @@ class _NoInit(TorchFunctionMode):
 
 
 def _fill(
-    network: nn.Module, state: State, dtype: torch.dtype, system: System, *, check_later: bool
+    network: nn.Module,
+    state: State,
+    dtype: torch.dtype,
+    title: str,
+    *,
+    channels_last: bool,
+    check_later: bool,
 ) -> tuple[str, ...]:
     """Give the meta-built ``network`` the tensors of ``state``, converted to ``dtype`` where they differ.
 
     Returns the names of those whose values were not looked at.
     """
-    title = system.spec.title
     wanted = network.state_dict()
     # Batch norms saved before PyTorch 0.4.1 have no such counter, and in eval mode nothing reads it.
     for key in wanted:
@@ -152,7 +194,9 @@ def _fill(
     if missing or unexpected:
         raise KeyMismatchError(title, missing, unexpected)
     places = {**wanted, **constants}
-    ready = {key: _fitted(key, state[key], place, dtype, system) for key, place in places.items()}
+    ready = {
+        key: _fitted(key, state[key], place, dtype, title, channels_last) for key, place in places.items()
+    }
     # What was converted has been read anyway, and small tensors cost little to read.
     later, budget = [], _CHECK_AT_ONCE
     for key, tensor in sorted(ready.items(), key=lambda item: item[1].nbytes):
@@ -179,9 +223,10 @@ def _fill(
     return tuple(later)
 
 
-def _fitted(key: str, tensor: Tensor, place: Tensor, dtype: torch.dtype, system: System) -> Tensor:
+def _fitted(
+    key: str, tensor: Tensor, place: Tensor, dtype: torch.dtype, title: str, channels_last: bool
+) -> Tensor:
     """Return ``tensor`` as the network wants it; the same one where nothing has to change."""
-    title = system.spec.title
     if tensor.shape != place.shape:
         raise WrongShapeError(key, tuple(place.shape), tuple(tensor.shape), system=title)
     if tensor.is_floating_point() != place.is_floating_point() or tensor.is_complex():
@@ -190,7 +235,7 @@ def _fitted(key: str, tensor: Tensor, place: Tensor, dtype: torch.dtype, system:
             f"got {tensor.dtype} (read as {title}): get the plain weights"
         )
     target = dtype if place.is_floating_point() else place.dtype
-    if system.channels_last and tensor.ndim == 4:
+    if channels_last and tensor.ndim == 4:
         return tensor.to(target, memory_format=torch.channels_last)
     return tensor.to(target)
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .checkpoint import CHECKPOINT_EXTENSIONS, peek_shapes
+from .companions import find_companion, own_file
 from .errors import CheckpointError, NotAFileError
-from .published import PUBLISHED
-from .registry import detect_system
+from .published import PUBLISHED, Published
+from .registry import PARTS, REGISTRY, detect_system
 from .system import System
 
 #: Set this to keep downloaded checkpoints elsewhere.
@@ -25,7 +26,8 @@ class Found:
     """A file that may be a checkpoint.
 
     ``system``: the short name of the system that it fits, or None: with ``problem`` saying why it cannot
-    be used, or without where only opening it will tell (``title`` says so). ``size`` in bytes.
+    be used, or without where it is a part that is no colorizer by itself or only opening it will tell
+    (``title`` says which). ``size`` in bytes.
     """
 
     path: Path
@@ -73,26 +75,43 @@ def user_models_folder() -> Path:
 def resolve_source(source: str | Path) -> Path:
     """Return the checkpoint that a user's word means.
 
-    "embedded": the shipped weights. A path: itself. A published name (``PUBLISHED``) or a file's name:
-    the file in ``user_models_folder()``. Raises NotAFileError, which says what there is.
+    "embedded": the shipped weights. A path: itself; of a folder, the file in it that a system of several is
+    named by. A published name (``PUBLISHED``) or a file's name: the file in ``user_models_folder()``. Raises
+    NotAFileError, which says what there is.
     """
     text = str(source)
     if text == "embedded":
         return shipped_weights(text)
     path = Path(source).expanduser()
+    if path.is_dir():
+        return own_file(path, REGISTRY) or path
     if path.exists():
         return path
     folder = user_models_folder()
     entry = next((e for e in PUBLISHED if text in (e.name, e.local_name)), None)
+    unpacked = _unpacked(folder, entry) if entry else None
+    if unpacked is not None:
+        return unpacked
     kept = folder / (entry.local_name if entry else text)
     if kept.exists():
         return kept
     if entry is not None:
         raise NotAFileError(
-            f"{entry.title} is not in {folder} as {entry.local_name}: put it there; it is published at "
+            f"{entry.title} is not in {folder} as {entry.local_name}: put it there"
+            f"{' and unpack it' if entry.inside else ''}; it is published at "
             f"{entry.page or ' or '.join(entry.addresses)}"
         )
     raise NotAFileError("there is no such file; give embedded, a checkpoint's path or a published name", path)
+
+
+def _unpacked(folder: Path, entry: Published) -> Path | None:
+    """Return the file to load of an archive that lies unpacked in ``folder``, with or without its folders."""
+    if entry.inside is None:
+        return None
+    inside = Path(entry.inside)
+    roots = (folder, folder / Path(entry.local_name).stem)
+    places = [root / place for root in roots for place in (inside, inside.name)]
+    return next((place for place in places if place.is_file()), None)
 
 
 def find_checkpoints(
@@ -123,7 +142,12 @@ def _look(path: Path, systems: Sequence[System] | None) -> Found:
         shapes = peek_shapes(path)
         if shapes is None:
             return Found(path, None, "known when opened", size)
+        part = next((part for part in PARTS if part.detect(shapes)), None)
+        if part is not None:
+            return Found(path, None, part.title, size)
         system = detect_system(shapes, systems, path=path)
+        for companion in system.companions:
+            find_companion(companion, path)
     except CheckpointError as error:
         return Found(path, None, "unusable", size, error.message)
     except OSError as error:

@@ -17,7 +17,7 @@ class Published:
     be tried in order; empty where it can only be fetched by hand from ``page``. ``size`` in bytes, exact
     where ``exact_size``, else as rounded at the source. ``layout``: what the file holds. ``part_of``:
     for a companion that is no colorizer by itself. ``local_name``: what it is kept as, where the
-    published name would clash.
+    published name would clash. ``inside``: for an archive, the path in it of the file to load.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Published:
     non_commercial: bool = False
     part_of: str | None = None
     saved_as: str | None = None
+    inside: str | None = None
     note: str = ""
 
     @property
@@ -218,6 +219,7 @@ PUBLISHED: tuple[Published, ...] = (
         "{nonlocal_net,colornet,discriminator}_iter_76000.pth, data/vgg19_gray.pth",
         code_licence="MIT",
         weights_licence="MIT",
+        inside="checkpoints/video_moredata_l1/colornet_iter_76000.pth",
         note="vgg19_gray and discriminator are not needed",
     ),
     Published(

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import embedded
+from . import color2embed, embedded, exemplar_video, he2018, vgg19
 from .errors import UnknownSystemError, WrongShapeError, shape_text, some_text
-from .system import Shapes, System, fits
+from .system import Part, Shapes, System, fits
 
 #: Every system, in no order that matters: no file may fit two. To add one: docs/adding-a-model.md.
-REGISTRY: tuple[System, ...] = (embedded.SYSTEM,)
+REGISTRY: tuple[System, ...] = (embedded.SYSTEM, he2018.SYSTEM, exemplar_video.SYSTEM, color2embed.SYSTEM)
+
+#: What people have beside them that is no colorizer by itself.
+PARTS: tuple[Part, ...] = (*vgg19.PARTS, *(part for system in REGISTRY for part in system.companions))
 
 # A system counts as near when this part of its telling tensors is in the file.
 _NEAR = 0.3

@@ -23,6 +23,26 @@ def _accept(shapes: Shapes) -> bool:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A file that is no colorizer by itself: one of a system's several, or one that gives features.
+
+    ``name``: the tensors come to a system as NAME.TENSOR. ``title``: what people call it. ``signature``: as
+    a System's. ``places``: where a companion may be, the published name in the same folder first: patterns
+    relative to the folder of the system's own file, for any extension. Where several files fit one, the
+    number in the own file's name decides.
+    """
+
+    name: str
+    title: str
+    signature: Mapping[str, Pattern]
+    places: tuple[str, ...] = ()
+
+    def detect(self, shapes: Shapes) -> bool:
+        """Return whether a file with these tensors is this part."""
+        return _has_all(shapes, self.signature)
+
+
+@dataclass(frozen=True)
 class System:
     """One kind of colorizer, as the registry lists it: facts and functions, no weights.
 
@@ -38,6 +58,8 @@ class System:
     and buffer of the network must come out of it; it may not change the tensors that it is given.
     ``accepts``: a further condition where the signature alone cannot tell two systems apart.
     ``channels_last``: put 4-d weights into that memory format (costs a copy of them).
+    ``companions``: the further files of a system of several; ``build`` and ``remap`` get their tensors as
+    well, under NAME.TENSOR. ``places``: where its own file lies in a folder that is named instead of it.
     """
 
     spec: ModelSpec
@@ -47,6 +69,8 @@ class System:
     remap: Callable[[State], State] = dict
     accepts: Callable[[Shapes], bool] = _accept
     channels_last: bool = False
+    companions: tuple[Part, ...] = ()
+    places: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.signature:
@@ -60,9 +84,11 @@ class System:
 
     def detect(self, shapes: Shapes) -> bool:
         """Return whether a file with these tensors belongs to this system."""
-        return all(
-            key in shapes and fits(shapes[key], pattern) for key, pattern in self.signature.items()
-        ) and self.accepts(shapes)
+        return _has_all(shapes, self.signature) and self.accepts(shapes)
+
+
+def _has_all(shapes: Shapes, signature: Mapping[str, Pattern]) -> bool:
+    return all(key in shapes and fits(shapes[key], pattern) for key, pattern in signature.items())
 
 
 def fits(shape: tuple[int, ...], pattern: Pattern) -> bool:

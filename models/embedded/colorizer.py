@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...color import rgb_to_lab
 from ...color.ab_bins import annealed_mean, entropy_confidence
-from ..contract import Chroma, Colorizer, Conditions, ModelSpec
+from ..contract import Chroma, Colorizer, Conditions, ModelSpec, check_reference
 from ..resize import pad_to_multiple, resize_lightness, working_size
 from .conditions import DESCRIBED_SIZE, VECTOR_SIZE
 from .local import local_to_grid
@@ -75,10 +75,7 @@ class EmbeddedColorizer(Colorizer):
     @torch.inference_mode()
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the colour vectors [B,512] of reference pictures, rgb [B,3,H,W] 0..1."""
-        if rgb.ndim != 4 or rgb.shape[1] != 3 or 0 in rgb.shape:
-            raise ValueError(f"a reference must be [B,3,H,W] with no empty side, got {list(rgb.shape)}")
-        if not bool(torch.isfinite(rgb).all()):
-            raise ValueError("the reference holds NaN or infinite values: repair it first")
+        check_reference(rgb)
         size = (DESCRIBED_SIZE, DESCRIBED_SIZE)
         small = F.interpolate(rgb.to(self.device, torch.float32), size, mode="bilinear", antialias=True)
         return self._embedded.encode_reference(rgb_to_lab(small.clamp(0, 1))).float()

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import importlib.util
+import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -63,3 +66,37 @@ def tiny_state(width=4, seed=0):
 def tiny():
     """The tiny system, its random state dicts, its network."""
     return SimpleNamespace(system=tiny_system, state=tiny_state, Network=TinyNetwork, Colorizer=TinyColorizer)
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """The module that rebuilds stand-in weights and holds what the authors' code computes with them."""
+    folder = os.environ.get("CHROMINANCE_REFERENCE")
+    if not folder:
+        pytest.skip("CHROMINANCE_REFERENCE does not name the folder with the reference vectors")
+    spec = importlib.util.spec_from_file_location("reference_recipe", Path(folder) / "recipe.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def random_file(shapes, seed=0):
+    """Tensors of these shapes, scaled so that activations neither grow nor vanish."""
+    generator = torch.Generator().manual_seed(seed)
+    state = {}
+    for name, shape in shapes.items():
+        if len(shape) > 1:
+            fan = torch.Size(shape[1:]).numel()
+            state[name] = torch.empty(shape).normal_(0, (2 / fan) ** 0.5, generator=generator)
+        elif name.endswith("num_batches_tracked"):
+            state[name] = torch.zeros((), dtype=torch.int64)
+        else:
+            one = name.endswith(("running_var", "weight"))
+            state[name] = torch.rand(shape, generator=generator) * 0.2 + (0.5 if one else -0.1)
+    return state
+
+
+@pytest.fixture(scope="session")
+def random_weights():
+    """Make of names and shapes a state dict that a network can run with."""
+    return random_file
