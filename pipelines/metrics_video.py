@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ..color import rgb_to_lab, rgb_to_lightness
 from .metrics import check_rgb, colorfulness, to_8_bits
+from .optical_flow import Flow, fetch, is_cut, make_flow, to_grey, to_motion, visible
 
 #: Frames apart at which histograms are compared.
 CDC_LAGS = (1, 2, 4)
 #: Mean chroma below which a clip counts as grey: noise by next to nothing says nothing.
 GREY_CHROMA = 0.5
-#: Share of pixels that must be found again, or two frames count as a cut: real cuts leave at most an eighth,
-#: the fastest motion in the clips looked at (DAVIS) more than a third.
-CUT_SHARE = 0.25
-#: From two grey frames [H,W] uint8 to the motion [H,W,2] float32 (x, y) of the first one's pixels.
-Flow = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
 
 
 class ColorDistributionConsistency:
@@ -88,7 +81,7 @@ class FlowWarpError:
             raise ValueError(
                 f"the frame is {_size(rgb)}, its guide {_size(lightness)}: expected one size for both"
             )
-        grey = lightness[0, 0].mul(2.55).round().clamp(0, 255).byte().cpu().numpy()
+        grey = to_grey(lightness)
         ab = rgb_to_lab(rgb.float())[:, 1:].cpu()
         if self._past is not None:
             past_grey, past_ab = self._past
@@ -102,17 +95,14 @@ class FlowWarpError:
     def _compare(
         self, past_grey: NDArray[np.uint8], past_ab: Tensor, grey: NDArray[np.uint8], ab: Tensor
     ) -> None:
-        back, forth = (_motion(self._flow(*pair)) for pair in ((grey, past_grey), (past_grey, grey)))
-        there, inside = _warp(torch.cat([forth, past_ab], 1), back)
-        forth, past_ab = there[:, :2], there[:, 2:]
-        round_trip = (back + forth).square().sum(1)
-        length = back.square().sum(1) + forth.square().sum(1)
-        visible = inside & (round_trip <= 0.01 * length + 0.5)
-        if float(visible.float().mean()) < CUT_SHARE:
+        back, forth = (to_motion(self._flow(*pair)) for pair in ((grey, past_grey), (past_grey, grey)))
+        seen = visible(back, forth)
+        if is_cut(seen):
             return
-        self._error += float((ab - past_ab).square().sum(1).sqrt()[visible].double().sum())
-        self._chroma += float(ab.square().sum(1).sqrt()[visible].double().sum())
-        self._seen += int(visible.sum())
+        past_ab = fetch(past_ab, back)[0]
+        self._error += float((ab - past_ab).square().sum(1).sqrt()[seen].double().sum())
+        self._chroma += float(ab.square().sum(1).sqrt()[seen].double().sum())
+        self._seen += int(seen.sum())
 
     def value(self) -> float:
         """Return the error by the chroma; NaN for a grey clip.
@@ -151,41 +141,10 @@ class ClipScores:
         return {"cdc": cdc, "warp_error": self._warp.value(), "colorfulness": mean}
 
 
-def make_flow() -> Flow:
-    """Return OpenCV's DIS optical flow (Kroeger et al., ECCV 2016).
-
-    Raises ModuleNotFoundError, naming the package, where OpenCV is not installed.
-    """
-    try:
-        import cv2
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "measuring how steady a clip's colours are needs OpenCV: pip install opencv-python-headless"
-        ) from error
-    dis: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return lambda first, second: dis.calc(first, second, None)
-
-
 def _divergence(p: Tensor, q: Tensor) -> Tensor:
     """Jensen-Shannon divergence of distributions [...,K] → [...], in nats, 0 to ln 2."""
     middle = ((p + q) / 2).clamp(min=torch.finfo(torch.float64).tiny)
     return (torch.xlogy(p, p / middle) + torch.xlogy(q, q / middle)).sum(-1) / 2
-
-
-def _motion(flow: NDArray[np.float32]) -> Tensor:
-    """[H,W,2] → [1,2,H,W] (x, y) in pixels."""
-    return torch.from_numpy(np.ascontiguousarray(flow, np.float32)).permute(2, 0, 1)[None]
-
-
-def _warp(x: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
-    """Fetch each pixel of x [1,C,H,W] from where ``motion`` [1,2,H,W] leads; also whether that is inside."""
-    _, _, height, width = x.shape
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    place = torch.stack([columns, rows])[None] + motion
-    last = torch.tensor([width - 1, height - 1]).view(1, 2, 1, 1)
-    inside = ((place >= 0) & (place <= last)).all(1)
-    grid = (2 * place / last.clamp(min=1) - 1).permute(0, 2, 3, 1)
-    return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=True), inside
 
 
 def _frame(rgb: Tensor) -> Tensor:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import sys
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from chrominance.pipelines.metrics_video import (
     ClipScores,
     ColorDistributionConsistency,
     FlowWarpError,
-    make_flow,
 )
 
 needs_opencv = pytest.mark.skipif(
@@ -199,9 +197,3 @@ def test_clips_that_do_not_fit_are_named():
         cdc.add(frame[None])
     with pytest.raises(ValueError, match="the frame holds NaN"):
         warp_error([frame * float("nan")], still)
-
-
-def test_without_opencv_the_package_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(ModuleNotFoundError, match="pip install opencv-python-headless"):
-        make_flow()
