@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+import torch.nn.functional as F
+
+from ..color import rgb_to_lightness
 from ..models.contract import Colorizer
 from ..models.errors import CheckpointError
 from .colorize import ColorizeSettings, colorize
+from .exemplar import Guide, colorize_with_references, warp
 from .hint_files import load_hints
 from .hints import Hints, colorize_with_hints
 from .jobs import Job
+from .merge import merge
 from .pictures import Picture, check_writable, load_picture, save_picture
 from .samples import one_line
 from .variants import VariantSampler, VariantSettings
 
+if TYPE_CHECKING:
+    from .video import Frame, Stage
+
 #: Asked at the start of a clip, with how many frames to expect; what it returns gets the frames done since.
 ClipProgress = Callable[[Job, int | None], Callable[[int], object]]
 
-# What a job may fail with: bad files, settings that do not fit, a full disk, too little memory.
-FAILURES = (ValueError, OSError, MemoryError, RuntimeError)
+# What a job may fail with: bad files, settings that do not fit, a full disk, too little memory, no OpenCV.
+FAILURES = (ValueError, OSError, MemoryError, RuntimeError, ModuleNotFoundError)
 
 
 class FolderError(OSError):
@@ -93,14 +101,19 @@ def run_jobs(
     rate: float | Fraction | None = None,
     clip_progress: ClipProgress | None = None,
     variants: VariantSettings | None = None,
+    guide: Guide | None = None,
+    frames: Sequence[int | None] | None = None,
+    warp_only: bool = False,
 ) -> Generator[Outcome]:
     """Colour each job; give what became of it, in order.
 
     ``batch``: frames of a clip that the network sees at once. ``codec``: of clips. ``rate``: frames a second
     of folders of frames. ``variants``: for jobs that are versions of pictures; of a picture that fails, the
-    first version tells. While a picture is being saved, the next is read and coloured. An exception that
-    ``clip_progress`` raises, and an interrupt, stop the work and leave no half file. Raises CheckpointError
-    for weights that turn out to be damaged.
+    first version tells. ``guide``: references for all jobs; ``frames``: which frames of a clip they are
+    (``ClipColorizer``); ``warp_only``: of pictures, the references' chroma alone, its confidence as alpha.
+    While a picture is being saved, the next is read and coloured. An exception that ``clip_progress`` raises,
+    and an interrupt, stop the work and leave no half file. Raises CheckpointError for weights that turn out
+    to be damaged.
     """
     saving: tuple[Job, Future[None]] | None = None
     versions = Versions(colorizer, settings, variants or VariantSettings())
@@ -116,10 +129,15 @@ def run_jobs(
                 elif job.kind == "picture":
                     hints = None if job.hints is None else load_hints(job.hints, job.hints_mask)
                     picture = load_picture(job.source)
-                    check_writable(job.target, picture)
-                    picture = color_picture(picture, colorizer, settings, hints)
+                    if guide is not None and warp_only:
+                        picture = warp_picture(picture, guide)
+                        check_writable(job.target, picture)
+                    else:
+                        check_writable(job.target, picture)
+                        picture = color_picture(picture, colorizer, settings, hints, guide)
                 else:
-                    color_clip(job, colorizer, settings, batch, codec, rate, clip_progress)
+                    stage = clip_stage(job, colorizer, settings, batch, rate, guide, frames)
+                    color_clip(job, stage, codec, rate, clip_progress)
             except CheckpointError:
                 raise  # the next file would fail alike
             except FAILURES as error:
@@ -136,14 +154,30 @@ def run_jobs(
 
 
 def color_picture(
-    picture: Picture, colorizer: Colorizer, settings: ColorizeSettings, hints: Hints | None = None
+    picture: Picture,
+    colorizer: Colorizer,
+    settings: ColorizeSettings,
+    hints: Hints | None = None,
+    guide: Guide | None = None,
 ) -> Picture:
-    """Colour one picture, by its hints if there are any; alpha, depth and all else stay."""
+    """Colour one picture, by its hints or by references if there are any; alpha, depth and all else stay."""
     rgb = picture.rgb[None]
+    if guide is not None:
+        return picture.with_rgb(colorize_with_references(rgb, guide, settings)[0].rgb[0])
     if hints is None:
         return picture.with_rgb(colorize(rgb, colorizer, settings).rgb[0])
     conditions = hints.conditions(*rgb.shape[2:])
     return picture.with_rgb(colorize_with_hints(rgb, colorizer, settings, conditions=conditions).rgb[0])
+
+
+def warp_picture(picture: Picture, guide: Guide) -> Picture:
+    """Put the references' chroma under a picture wherever it is from; the alpha is how sure it is."""
+    rgb = picture.rgb[None]
+    found = warp(rgb_to_lightness(rgb), guide.references)
+    sure = F.interpolate(
+        found.confidence(guide.trust), rgb.shape[2:], mode="bilinear", align_corners=False
+    ).cpu()
+    return replace(picture, rgb=merge(rgb, found.ab)[0], alpha=sure[0])
 
 
 class Versions:
@@ -172,18 +206,40 @@ class Versions:
         return version
 
 
-def color_clip(
+def clip_stage(
     job: Job,
     colorizer: Colorizer,
     settings: ColorizeSettings,
     batch: int,
+    rate: float | Fraction | None,
+    guide: Guide | None,
+    frames: Sequence[int | None] | None,
+) -> Stage:
+    """Return what colours a clip's frames: by references if there are any."""
+    # PyAV is loaded for clips alone, and OpenCV for references to them.
+    from .video import colorize_frames, open_reader
+
+    if guide is None:
+        return lambda clip, info: colorize_frames(clip, colorizer, settings, batch=batch)
+
+    from .keyframes import ClipColorizer
+
+    def open_again() -> Iterator[Frame]:
+        with open_reader(job.source, rate=rate if job.source.is_dir() else None, sound=False) as reader:
+            yield from reader
+
+    return ClipColorizer(guide, frames, settings, open_again=open_again)
+
+
+def color_clip(
+    job: Job,
+    stage: Stage,
     codec: str | None,
     rate: float | Fraction | None,
     progress: ClipProgress | None,
 ) -> None:
     """Colour one clip, a video file or a folder of frames."""
-    # PyAV is loaded for clips alone.
-    from .video import VideoInfo, colorize_video
+    from .video import VideoInfo, process_video
 
     advance: Callable[[int], object] | None = None
 
@@ -196,12 +252,10 @@ def color_clip(
         if advance is not None:
             advance(count)
 
-    colorize_video(
+    process_video(
         job.source,
         job.target,
-        colorizer,
-        settings,
-        batch=batch,
+        stage,
         codec=codec,
         rate=rate if job.source.is_dir() else None,
         on_info=begin,

@@ -35,7 +35,8 @@ class Job:
     """One picture or clip to colour: ``target`` is a file, or for a clip also a folder of frames.
 
     ``variant``: which of several versions of the picture, from 0, or None for the automatic one. ``hints``:
-    the file of its hints, with ``hints_mask`` where that is a picture.
+    the file of its hints, with ``hints_mask`` where that is a picture. ``references``: pictures that it is
+    coloured after.
     """
 
     source: Path
@@ -44,11 +45,13 @@ class Job:
     variant: int | None = None
     hints: Path | None = None
     hints_mask: Path | None = None
+    references: tuple[Path, ...] = ()
 
     @property
     def inputs(self) -> tuple[Path, ...]:
         """All that the result is made of."""
-        return tuple(path for path in (self.source, self.hints, self.hints_mask) if path is not None)
+        own = (path for path in (self.source, self.hints, self.hints_mask) if path is not None)
+        return (*own, *self.references)
 
     @property
     def name(self) -> str:

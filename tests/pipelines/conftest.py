@@ -1,7 +1,8 @@
-"""Tiny clips for the video tests, made on the spot."""
+"""Tiny clips for the video tests, made on the spot; photos and the shipped network for references."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -10,8 +11,13 @@ import av
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from skimage import data
 
+from chrominance.models import load_colorizer
 from chrominance.models.contract import Chroma, Colorizer, Conditions, ModelSpec
+from chrominance.models.embedded.features import EmbeddedFeatures
+from chrominance.pipelines.merge import merge
 
 
 def planes_of(frame: av.VideoFrame) -> list[np.ndarray]:
@@ -143,3 +149,32 @@ def clips() -> type[ClipTools]:
 @pytest.fixture
 def colorizer() -> WarmColorizer:
     return WarmColorizer()
+
+
+class CountingFeatures(EmbeddedFeatures):
+    """The embedded features, with a count of the pictures that were looked at."""
+
+    def __init__(self) -> None:
+        super().__init__(embedded().network)
+        self.calls = 0
+
+    def features(self, L: torch.Tensor) -> list[torch.Tensor]:
+        self.calls += len(L)
+        return super().features(L)
+
+
+@functools.cache
+def embedded() -> Colorizer:
+    """The network that ships with the package; never changed."""
+    return load_colorizer()
+
+
+def photo(name: str, height: int = 144, width: int = 192) -> torch.Tensor:
+    """A colour photo of scikit-image's as rgb [3,height,width], shrunk."""
+    rgb = torch.from_numpy(getattr(data, name)()).permute(2, 0, 1)[None].float() / 255
+    return F.interpolate(rgb, (height, width), mode="bilinear", antialias=True, align_corners=False)[0]
+
+
+def greyed(rgb: torch.Tensor) -> torch.Tensor:
+    """Pictures [B,3,H,W] without their colours."""
+    return merge(rgb, torch.zeros(1, 2, 1, 1))
