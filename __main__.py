@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -19,9 +20,12 @@ from . import __version__
 
 if TYPE_CHECKING:
     from .models.contract import Colorizer
+    from .models.features import FeatureExtractor
     from .pipelines.batch import Outcome
     from .pipelines.colorize import ColorizeSettings
+    from .pipelines.exemplar import Guide
     from .pipelines.jobs import Job, Plan
+    from .pipelines.reference_files import ReferenceFile
     from .pipelines.variants import VariantSettings
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -44,7 +48,21 @@ picture drawn on a copy of the photo, opaque, or white in --hints-mask, where it
 exact where it is, as far as sRGB has it at that lightness, and spreads over what belongs to it. Where FILE is
 a folder, each picture takes the file of its own name.
 
+--reference FILE... gives colour pictures to take the colours from: what is like a place in any of them gets
+its colours, the rest is coloured automatically. For a clip, N:FILE says that FILE is its frame N (from 0),
+coloured: its colours follow the motion, forward and back, up to the next cut (needs OpenCV, any package).
+
 exit codes: 0 all done, 1 something failed (each file is named), 2 wrong usage, 130 interrupted"""
+
+REFERENCES_HELP = """\
+The index is .chrominance-references.safetensors in FOLDER, or --index FILE where that cannot be written. Run
+`index` again after adding pictures: only new and changed ones are read. Grey, toned and damaged ones are no
+references: they are skipped, and that is remembered.
+
+The score, 1 at best, compares lightness alone: the whole pictures' features and those of their places count 4
+parts each, the places' luminance histograms 1.
+
+exit codes: 0 all done, 1 something failed, 2 wrong usage, 130 interrupted (what is indexed is kept)"""
 
 
 class CommandError(Exception):
@@ -86,6 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
         "folders", nargs="*", type=Path, metavar="FOLDER", help="look for checkpoints here too"
     )
     models.set_defaults(run=list_models)
+    add_references(commands)
     return parser
 
 
@@ -115,6 +134,14 @@ def add_colorize(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--hints", type=Path, metavar="FILE", help="known colours: points, or a picture of colours")
     add("--hints-mask", type=Path, metavar="MASK", help="white where a picture of --hints is meant; without "
         "it, where that is opaque")  # fmt: skip
+    add("--reference", nargs="+", action="extend", metavar="[N:]FILE", help="colour pictures to take colours "
+        "from; with N, frame N of a clip, coloured")  # fmt: skip
+    add("--features", metavar="MODEL", help="what --reference is compared by: embedded (default), a VGG19, "
+        "or one of the embedded network")  # fmt: skip
+    add("--trust", type=within(float, 0, 1), help="how far to follow a --reference that is not much alike: 0 "
+        "not at all, 0.5 where it is likely right (default), 1 always")  # fmt: skip
+    add("--warp", action="store_true", help="of pictures: what --reference alone says, with how sure that is "
+        "as alpha")  # fmt: skip
     add("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps, xpu")
     add("--dtype", choices=DTYPES, default="float32", help="the type that the network computes in")
     add(
@@ -146,7 +173,7 @@ def run_colorize(arguments: argparse.Namespace) -> int:
     from .pipelines.batch import pass_over, prepare_folder, run_jobs
     from .pipelines.hint_files import warn_without_hints
 
-    settings, variants, plan = plan_colorize(arguments)
+    settings, variants, references, plan = plan_colorize(arguments)
     todo, settled = pass_over(plan.jobs, overwrite=arguments.overwrite)
     outcomes: list[Outcome] = []
     with Screen(len(plan.jobs), quiet=arguments.quiet) as screen:
@@ -161,15 +188,19 @@ def run_colorize(arguments: argparse.Namespace) -> int:
                 raise CommandError(str(error)) from error
             if arguments.hints:
                 warn_without_hints(todo, arguments.hints)
+            colorizer = load_model(arguments, settings, variants)
             work = run_jobs(
                 todo,
-                load_model(arguments, settings, variants),
+                colorizer,
                 settings,
                 batch=arguments.batch,
                 codec=arguments.codec,
                 rate=arguments.fps,
                 clip_progress=screen.clip,
                 variants=variants,
+                guide=load_guide(arguments, references, colorizer) if references else None,
+                frames=[one.frame for one in references],
+                warp_only=arguments.warp,
             )
             # Closed at once when interrupted, so that what is being saved is saved whole.
             with closing(work):
@@ -185,18 +216,24 @@ def run_colorize(arguments: argparse.Namespace) -> int:
 
 def plan_colorize(
     arguments: argparse.Namespace,
-) -> tuple[ColorizeSettings, VariantSettings | None, Plan]:
-    """Turn arguments into settings and jobs; raises CommandError for what does not go together."""
+) -> tuple[ColorizeSettings, VariantSettings | None, tuple[ReferenceFile, ...], Plan]:
+    """Turn arguments into settings, references and jobs; CommandError for what does not go together."""
     from .pipelines.colorize import ColorizeSettings
     from .pipelines.hint_files import give_hints
     from .pipelines.jobs import plan_jobs
+    from .pipelines.reference_files import give_references, parse_references
     from .pipelines.variants import VariantSettings
 
-    variants = None
+    variants, references = None, ()
     if arguments.hints_mask and not arguments.hints:
         raise CommandError("--hints-mask is for --hints: give the picture of colours too", USAGE)
     if arguments.hints and arguments.variants is not None:
         raise CommandError("--variants are drawn without --hints: leave one of them out", USAGE)
+    if arguments.reference and (arguments.hints or arguments.variants is not None):
+        raise CommandError("--reference goes without --hints and --variants: leave one of them out", USAGE)
+    told = (arguments.features is not None, arguments.trust is not None, arguments.warp)
+    if not arguments.reference and any(told):
+        raise CommandError("--features, --trust and --warp are for --reference: give one too", USAGE)
     if arguments.variants is None and (arguments.seed is not None or arguments.diversity is not None):
         raise CommandError("--seed and --diversity are for --variants: give how many to draw", USAGE)
     try:
@@ -222,13 +259,17 @@ def plan_colorize(
         if arguments.hints:
             jobs = give_hints(plan.jobs, plan.folder, arguments.hints, arguments.hints_mask)
             plan = replace(plan, jobs=tuple(jobs))
+        if arguments.reference:
+            references = parse_references(arguments.reference)
+            jobs = give_references(plan.jobs, references, warp=arguments.warp)
+            plan = replace(plan, jobs=tuple(jobs))
     except ValueError as error:
         raise CommandError(str(error), USAGE) from error
     if arguments.codec and plan.jobs and not any(job.kind == "clip" for job in plan.jobs):
         raise CommandError("--codec is for clips, and no input is one", USAGE)
     if arguments.fps and not any(job.source.is_dir() for job in plan.jobs):
         raise CommandError("--fps is for a folder of frames with --clip: a video has its own", USAGE)
-    return settings, variants, plan
+    return settings, variants, references, plan
 
 
 def load_model(
@@ -240,10 +281,7 @@ def load_model(
     from .models import CheckpointError, load_colorizer
     from .pipelines.variants import check_draws
 
-    device = arguments.device
-    if device == "auto":
-        backends = (("cuda", torch.cuda), ("xpu", torch.xpu), ("mps", torch.mps))
-        device = next((name for name, backend in backends if backend.is_available()), "cpu")
+    device = choose_device(arguments.device)
     try:
         colorizer = load_colorizer(arguments.model, device=device, dtype=getattr(torch, arguments.dtype))
         if variants is not None:
@@ -257,6 +295,35 @@ def load_model(
     if settings.temperature is not None and colorizer.spec.temperature is None:
         raise CommandError(f"{colorizer.spec.title} has no temperature: leave --temperature out", USAGE)
     return colorizer
+
+
+def load_guide(
+    arguments: argparse.Namespace, references: Sequence[ReferenceFile], colorizer: Colorizer
+) -> Guide:
+    """Load the references; raises CommandError for one that cannot be used, or a model that takes none."""
+    from .models import CheckpointError
+    from .pipelines.reference_files import load_references
+
+    try:
+        return load_references(
+            references,
+            colorizer,
+            features=arguments.features or "embedded",
+            trust=0.5 if arguments.trust is None else arguments.trust,
+            size=arguments.size,
+        )
+    except (CheckpointError, ValueError, OSError) as error:
+        raise CommandError(str(error)) from error
+
+
+def choose_device(name: str) -> str:
+    """Return a device's name; "auto" is the fastest kind that is here."""
+    import torch
+
+    backends = (("cuda", torch.cuda), ("xpu", torch.xpu), ("mps", torch.mps))
+    if name == "auto":
+        return next((kind for kind, backend in backends if backend.is_available()), "cpu")
+    return name
 
 
 class Screen:
@@ -350,6 +417,119 @@ def list_models(arguments: argparse.Namespace) -> int:
     for line in models_table(arguments.folders):
         print(line)
     return 0
+
+
+def add_references(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe `chrominance references index` and `find`."""
+    parser = commands.add_parser(
+        "references", help="find, in a folder of colour pictures, those whose colours suit a picture"
+    )
+    actions = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    texts = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": REFERENCES_HELP}
+    index = actions.add_parser("index", help="look at a folder's pictures once, and keep what was seen",
+        description="Index the colour pictures of a folder and below, or bring its index up to date.",
+        **texts)  # fmt: skip
+    index.add_argument("folder", type=Path, metavar="FOLDER", help="colour pictures")
+    index.add_argument("--rebuild", action="store_true", help="begin anew instead of reading what is new")
+    index.set_defaults(run=index_references)
+    find = actions.add_parser("find", help="name the best references for pictures",
+        description="Print the best references for each picture, the best first, with their scores.",
+        **texts)  # fmt: skip
+    find.add_argument("pictures", nargs="+", metavar="PICTURE", help="pictures, or patterns (*.png)")
+    find.add_argument("--in", dest="folder", required=True, type=Path, metavar="FOLDER", help="an indexed "
+        "folder")  # fmt: skip
+    find.add_argument("-n", "--count", type=within(int, 1, 1000), default=5, metavar="N", help="how many for "
+        "each (default 5)")  # fmt: skip
+    find.add_argument("--json", type=Path, metavar="OUT", help="write them to this file too, with each part "
+        "of the score")  # fmt: skip
+    find.set_defaults(run=find_references)
+    for action in (index, find):
+        action.add_argument(
+            "--index", type=Path, metavar="FILE", help="where the index is (default: in FOLDER)"
+        )
+        action.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps, xpu")
+        action.add_argument("--dtype", choices=DTYPES, default="float32", help="the type that the network "
+            "computes in")  # fmt: skip
+        action.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+
+
+def index_references(arguments: argparse.Namespace) -> int:
+    """Do `chrominance references index`."""
+    from .pipelines.retrieval import ReferenceIndex, RetrievalError
+
+    try:
+        begin = ReferenceIndex if arguments.rebuild else ReferenceIndex.open
+        index = begin(arguments.folder, arguments.index)
+        changes = index.changes()
+        if changes:
+            extractor = load_extractor(arguments)
+            with Screen(len(changes.to_read), quiet=arguments.quiet) as screen:
+                index.update(extractor, changes, progress=screen.files.update)
+        index.check_any()
+    except (RetrievalError, FloatingPointError) as error:
+        raise CommandError(str(error)) from error
+    if not arguments.quiet:
+        print(f"chrominance: {index.file}: {index} ({changes})", file=sys.stderr)
+    return 0
+
+
+def find_references(arguments: argparse.Namespace) -> int:
+    """Do `chrominance references find`."""
+    from .pipelines.jobs import expand
+    from .pipelines.replacing import replacing
+    from .pipelines.retrieval import ReferenceIndex, RetrievalError, found_to_json
+    from .pipelines.retrieval_features import SIDE
+    from .pipelines.samples import PictureError
+    from .pipelines.small_pictures import load_small
+
+    sources, problems = expand(arguments.pictures)
+    results = []
+    try:
+        index = ReferenceIndex.load(arguments.folder, arguments.index)
+        changes = index.changes()
+        index.forget(changes.gone)
+        index.check_any()
+        if changes and not arguments.quiet:
+            print(f"chrominance: warning: {arguments.folder} has changed since it was indexed ({changes}): "
+                "run `chrominance references index` again", file=sys.stderr)  # fmt: skip
+        extractor = load_extractor(arguments)
+        for source in sources:
+            try:
+                found = index.find(load_small(source, SIDE)[None], extractor, arguments.count)
+            except PictureError as error:
+                problems.append(str(error))
+                continue
+            if len(sources) > 1:
+                print(f"{source}:")
+            for one in found:
+                print(f"{one.score:.3f}  {one.path}")
+            results.append({"picture": str(source), "references": found_to_json(found)})
+    except (RetrievalError, FloatingPointError) as error:
+        raise CommandError(str(error)) from error
+    if arguments.json:
+        try:
+            with replacing(arguments.json) as temporary:
+                temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"{arguments.json}: cannot be written ({error.strerror or error})") from error
+    for problem in problems:
+        complain(problem)
+    return FAILED if problems else 0
+
+
+def load_extractor(arguments: argparse.Namespace) -> FeatureExtractor:
+    """Load what pictures are compared by; raises CommandError where it cannot be used."""
+    import torch
+
+    from .models import CheckpointError
+    from .models.features_load import load_features
+
+    try:
+        return load_features(device=choose_device(arguments.device), dtype=getattr(torch, arguments.dtype))
+    except CheckpointError as error:
+        raise CommandError(str(error)) from error
+    except ValueError as error:
+        raise CommandError(str(error), USAGE) from error
 
 
 def complain(message: str) -> None:

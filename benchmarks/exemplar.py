@@ -160,6 +160,25 @@ def measure_clip(clip: Path, other: Path, colorizer: Colorizer, limit: int | Non
     return ClipRow(clip.stem, figures, cuts, own, score)
 
 
+def promised(rows: Sequence[ClipRow]) -> Iterator[tuple[str, float, float]]:
+    """Give what was promised: name, value in dB or percent, and the least that it must be."""
+    whole = [row.psnr for row in rows if not row.cuts]
+    every = [row.psnr for row in rows]
+    cut = [row.own for row in rows if row.own is not None]
+    if whole:
+        gains = [one["ours"] - one["carried"] for one in whole]
+        yield "ours above carried by flow, mean, dB", statistics.fmean(gains), 2.5
+        worst = min(one["ours"] - max(one["carried"], one["automatic"]) for one in whole)
+        yield "ours above the better of carried and automatic, any clip, dB", worst, -0.3
+        more = [one["both_ends"] - one["ours"] for one in whole]
+        yield "first and last above first alone, mean, dB", statistics.fmean(more), 0.0
+    if every:
+        worst = min(one["unrelated"] - one["automatic"] for one in every)
+        yield "with an unrelated reference above automatic, any clip, dB", worst, -0.5
+    if cut:
+        yield "frames that take their own shot's reference, any clip, %", min(cut), 95.0
+
+
 def table(rows: Sequence[ClipRow]) -> str:
     """Write PSNR as Markdown: clips without cuts and their mean, then those with cuts."""
     lines = [

@@ -108,6 +108,15 @@ def correspondence_rows(data: Path | None) -> Iterator[Row]:
         yield _at_most("correspondence", figure.name, figure.value, figure.bar, figure.unit)
 
 
+def retrieval_rows(data: Path | None) -> Iterator[Row]:
+    """Finding references among 10,000 pictures, on one thread."""
+    from . import retrieval
+
+    times = retrieval.measure_on_noise()
+    figure = f"references for one of {times.pictures} pictures, the network's time included, 1 thread"
+    yield _at_most("references", figure, times.find_ms, retrieval.BAR_MS, " ms")
+
+
 def condition_rows(data: Path | None) -> Iterator[Row]:
     """Hints, references and palettes on photos never trained on."""
     if data is None or not (data / "val.tar").exists():
@@ -179,6 +188,20 @@ def photo_rows(data: Path | None) -> Iterator[Row]:
         yield Row("photos", f"{name}: colourfulness of the originals'", f"{share:.0f} %")
 
 
+def exemplar_rows(data: Path | None) -> Iterator[Row]:
+    """Clips from their first true frame, beside automatic colour and chroma carried by flow."""
+    if data is None or not (data / "video").is_dir():
+        yield Row("exemplar", "no clips given", "")
+        return
+    from . import exemplar
+
+    colorizer = load_colorizer()
+    clips = sorted((data / "video").glob("*.mp4"))
+    rows = [exemplar.measure_clip(clip, clips[number - 1], colorizer) for number, clip in enumerate(clips)]
+    for name, value, bar in exemplar.promised(rows):
+        yield _at_least("exemplar", name, value, bar)
+
+
 #: What can be asked for with --only.
 SECTIONS: dict[str, Callable[[Path | None], Iterator[Row]]] = {
     "color": color_rows,
@@ -186,6 +209,8 @@ SECTIONS: dict[str, Callable[[Path | None], Iterator[Row]]] = {
     "weights": weights_rows,
     "network": network_rows,
     "correspondence": correspondence_rows,
+    "exemplar": exemplar_rows,
+    "references": retrieval_rows,
     "lightness": lightness_rows,
     "video": video_rows,
     "photos": photo_rows,

@@ -21,6 +21,7 @@ class ChrominanceExtension(ComfyExtension):
         from .lab import LabMerge, LabSplit
         from .loader import LoadColorizer
         from .metrics import ColorMetrics
+        from .retrieval import FindReference
         from .variants import ColorVariants
         from .video import ColorizeVideo
 
@@ -29,6 +30,7 @@ class ChrominanceExtension(ComfyExtension):
             ColorMetrics,
             ColorVariants,
             ColorizeVideo,
+            FindReference,
             HintColorize,
             LabMerge,
             LabSplit,

@@ -216,6 +216,26 @@ def _fits(work: Callable[[slice], None], part: slice) -> bool:
     return True
 
 
+def named_folder(name: str) -> Path:
+    """Return the folder that a user names: by its path, or as one inside of ComfyUI's input folder.
+
+    Raises ValueError for no name, and for a relative path that leaves the input folder.
+    """
+    path = Path(name.strip()).expanduser()
+    if not name.strip():
+        raise ValueError(
+            "folder is empty: write a folder's path, or its name inside of ComfyUI's input folder"
+        )
+    if path.is_absolute():
+        return path
+    base = Path(folder_paths.get_input_directory()).resolve()
+    if not (base / path).resolve().is_relative_to(base):
+        raise ValueError(
+            f"{name} leads out of ComfyUI's input folder: write the whole path of another folder"
+        )
+    return base / path
+
+
 def temporary_file(extension: str) -> Path:
     """Return a new path in the folder that ComfyUI empties at its start and its end."""
     folder = Path(folder_paths.get_temp_directory())

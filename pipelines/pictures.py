@@ -82,6 +82,13 @@ def load_picture(path: str | Path) -> Picture:
     large, or not a picture of 8 or 16 bits.
     """
     path = Path(path)
+    with one_line_errors(path), any_size():
+        return read_picture(path)
+
+
+@contextmanager
+def one_line_errors(path: Path) -> Iterator[None]:
+    """Raise PictureError where there is no file to read, and in the place of whatever reading it raises."""
     if not path.exists():
         raise PictureError(f"{path}: no such file")
     if path.is_dir():
@@ -89,8 +96,7 @@ def load_picture(path: str | Path) -> Picture:
     try:
         if path.stat().st_size == 0:
             raise PictureError(f"{path}: an empty file")
-        with any_size():
-            return read_picture(path)
+        yield
     except PictureError:
         raise
     except UnidentifiedImageError:
@@ -112,10 +118,15 @@ def any_size() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = before
 
 
+def open_image(path: Path) -> Image.Image:
+    """Open a file as one of FORMATS; raises whatever Pillow does."""
+    Image.init()
+    return Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN])
+
+
 def read_picture(path: Path) -> Picture:
     """Do the work of ``load_picture``; raises whatever Pillow does."""
-    Image.init()
-    with Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN]) as image:
+    with open_image(path) as image:
         check_readable(path, image)
         info = dict(image.info)
         profile = info.get("icc_profile")

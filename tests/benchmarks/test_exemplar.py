@@ -73,6 +73,16 @@ def test_ours_is_best_and_cuts_stand_apart(clips, capsys):
     assert "one reference for each of 2 shots" in lines[6]
 
 
+def test_what_is_promised_is_the_worst_of_the_clips():
+    figures = dict.fromkeys((key for key, _ in exemplar.COLUMNS), 20.0)
+    good = exemplar.ClipRow("a", {**figures, "ours": 25.0, "carried": 21.0, "both_ends": 26.0})
+    bad = exemplar.ClipRow("b", {**figures, "ours": 19.0, "unrelated": 18.0, "both_ends": 19.5})
+    cut = exemplar.ClipRow("c", {**figures, "automatic": 30.0, "unrelated": 29.0}, (4,), 90.0, 22.0)
+    found = [(value, bar) for _, value, bar in exemplar.promised([good, bad, cut])]
+    assert found == [(1.5, 2.5), (-1.0, -0.3), (0.75, 0.0), (-2.0, -0.5), (90.0, 95.0)]
+    assert list(exemplar.promised([])) == []
+
+
 def test_one_clip_is_not_enough(clips, capsys):
     with pytest.raises(SystemExit):
         exemplar.main(["--clips", str(clips[0])])

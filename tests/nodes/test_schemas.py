@@ -40,6 +40,10 @@ RELEASED = {
         ],
         ["IMAGE", "LAB"],
     ),
+    "ChrominanceFindReference": (
+        ["image", "folder", "count", "colorizer"],
+        ["IMAGE", "IMAGE", "STRING"],
+    ),
     "ChrominanceHintColorize": (
         [
             *("image", "colorizer", "mask", "hints", "color", "hint_mask", "hint_image"),

@@ -1,10 +1,15 @@
-"""Where ComfyUI keeps its files. Tests point ``models_dir`` and ``temp_directory`` at a temporary folder."""
+"""Where ComfyUI keeps its files. Tests point its folders at temporary ones."""
 
 from pathlib import Path
 
 folder_names_and_paths = {}
 models_dir = "models"
 temp_directory = "temp"
+input_directory = "input"
+
+
+def get_input_directory():
+    return input_directory
 
 
 def get_temp_directory():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from chrominance.color import rgb_to_lab
+from chrominance.color import rgb_to_lab, rgb_to_lightness
+from chrominance.models.vgg19 import VGG19, VGG19Features
+from chrominance.models.vgg19.network import imagenet_input
 from chrominance.pipelines.exemplar import warp
 from chrominance.pipelines.references import BadReferenceError, References, size_for
 
@@ -58,6 +60,16 @@ def test_levels_finer_than_the_grid_are_left_out():
 )
 def test_the_working_size(size, expected):
     assert size_for(*size) == expected
+
+
+def test_other_networks_give_features_too():
+    torch.manual_seed(0)
+    extractor = VGG19Features(VGG19(), imagenet_input)
+    references = References([photo("chelsea"), photo("coffee")], extractor)
+    assert references.at(144).channels == (512, 512)
+    found = warp(rgb_to_lightness(photo("coffee")[None]), references)
+    assert found.best() == [1]
+    assert (found.cosine > 0.99).all()
 
 
 def test_large_references_are_kept_smaller():
