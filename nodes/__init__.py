@@ -17,6 +17,8 @@ class ChrominanceExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """Return every node of the pack; a new one gets its line here."""
         from .colorize import AutoColorize
+        from .exemplar import ExemplarColorize, ExemplarWarp
+        from .exemplar_video import ExemplarVideo
         from .hints import HintColorize
         from .lab import LabMerge, LabSplit
         from .loader import LoadColorizer
@@ -30,6 +32,9 @@ class ChrominanceExtension(ComfyExtension):
             ColorMetrics,
             ColorVariants,
             ColorizeVideo,
+            ExemplarColorize,
+            ExemplarVideo,
+            ExemplarWarp,
             FindReference,
             HintColorize,
             LabMerge,

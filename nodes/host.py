@@ -21,6 +21,10 @@ from torch import Tensor
 from ..models import ModelCache
 from ..models.checkpoint import CHECKPOINT_EXTENSIONS
 from ..models.contract import Colorizer
+from ..models.embedded import EmbeddedNetwork
+from ..models.embedded.features import EmbeddedFeatures
+from ..models.features import FeatureExtractor
+from ..models.features_load import load_features
 
 #: The folder under ComfyUI's models, and the name of its entry in extra_model_paths.yaml.
 MODEL_FOLDER = "colorization"
@@ -46,29 +50,84 @@ class HostedColorizer:
 
     def ready(self, memory: int = 0) -> Colorizer:
         """Put the network where ComfyUI computes, with ``memory`` bytes left for its work; return it."""
-        # A plain module cannot run half loaded: it is small, so it is loaded whole.
-        comfy.model_management.load_models_gpu([self.patcher], memory_required=memory, force_full_load=True)
-        device = self.patcher.load_device
-        if any(parameter.device != device for parameter in self.colorizer.network.parameters()):
-            # With --novram ComfyUI loads nothing by itself; unloading later moves it back all the same.
-            self.colorizer.to(device)
+        _place(self.patcher, self.colorizer, memory)
         return self.colorizer
 
 
-def _host(colorizer: Colorizer) -> HostedColorizer:
-    colorizer.network.eval()
-    patcher = comfy.model_patcher.CoreModelPatcher(
-        colorizer.network,
+@dataclass(frozen=True)
+class HostedFeatures:
+    """A network that pictures are compared by, placed in memory as a colorizer is."""
+
+    extractor: FeatureExtractor
+    patcher: comfy.model_patcher.ModelPatcher
+
+    def ready(self, memory: int = 0) -> FeatureExtractor:
+        """Put the network where ComfyUI computes, with ``memory`` bytes left for its work; return it."""
+        _place(self.patcher, self.extractor, memory)
+        return self.extractor
+
+
+def _place(
+    patcher: comfy.model_patcher.ModelPatcher, model: Colorizer | FeatureExtractor, memory: int
+) -> None:
+    # A plain module cannot run half loaded: it is small, so it is loaded whole.
+    comfy.model_management.load_models_gpu([patcher], memory_required=memory, force_full_load=True)
+    device = patcher.load_device
+    if any(parameter.device != device for parameter in model.network.parameters()):
+        # With --novram ComfyUI loads nothing by itself; unloading later moves it back all the same.
+        model.to(device)
+
+
+def _patcher(model: Colorizer | FeatureExtractor) -> comfy.model_patcher.ModelPatcher:
+    model.network.eval()
+    return comfy.model_patcher.CoreModelPatcher(
+        model.network,
         load_device=comfy.model_management.get_torch_device(),
         offload_device=comfy.model_management.unet_offload_device(),
     )
-    return HostedColorizer(colorizer, patcher)
+
+
+def _host(colorizer: Colorizer) -> HostedColorizer:
+    return HostedColorizer(colorizer, _patcher(colorizer))
+
+
+def _host_features(extractor: FeatureExtractor) -> HostedFeatures:
+    return HostedFeatures(extractor, _patcher(extractor))
+
+
+def _load_features(path: Path, dtype: torch.dtype) -> HostedFeatures:
+    return _host_features(load_features(path, dtype=dtype))
 
 
 @functools.lru_cache(maxsize=1)
 def model_cache() -> ModelCache[HostedColorizer]:
     """Return the one cache that every node shares; made at the first call."""
     return ModelCache(CACHED_COLORIZERS, wrap=_host)
+
+
+@functools.lru_cache(maxsize=1)
+def feature_cache() -> ModelCache[HostedFeatures]:
+    """Return the one cache of what pictures are compared by, beside the colorizers' own."""
+    return ModelCache(1, _load_features)
+
+
+def ready_features(name: str, hosted: HostedColorizer, memory: int = 0) -> FeatureExtractor:
+    """Return what pictures are compared by, where ComfyUI computes.
+
+    ``name``: of ``colorizer_names``. EMBEDDED is the network of ``hosted`` where that is the embedded one, so
+    that it is not loaded twice. Raises CheckpointError for a file that gives no features.
+    """
+    if name != EMBEDDED:
+        return feature_cache().get(colorizer_source(name), choose_dtype("auto")).ready(memory)
+    if not isinstance(hosted.colorizer.network, EmbeddedNetwork):
+        hosted = hosted_colorizer()
+    colorizer = hosted.ready(memory)
+    if colorizer.before_first_use is not None:
+        colorizer.before_first_use()
+        colorizer.before_first_use = None
+    network = colorizer.network
+    assert isinstance(network, EmbeddedNetwork)
+    return EmbeddedFeatures(network)
 
 
 def register_model_folder() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from comfy_api.latest import Input
 
     from ..models.contract import Colorizer
-    from ..pipelines.video import Frame, VideoInfo
+    from ..pipelines.video import Frame, Stage, VideoInfo
 
 # What ComfyUI's Save Video can copy into an MP4 file without encoding it again.
 CODECS = ["h264", "h265"]
@@ -53,23 +53,7 @@ class ColorizeVideo(io.ComfyNode):
                     tooltip="From Load Colorizer. Without it, the network inside the pack.",
                 ),
                 *setting_inputs(),
-                io.Combo.Input(
-                    "codec",
-                    options=CODECS,
-                    default="h264",
-                    advanced=True,
-                    tooltip="How the result is compressed. h264 plays everywhere; h265 is smaller. Save "
-                    "Video with format and codec on auto keeps it as it is.",
-                ),
-                io.Int.Input(
-                    "crf",
-                    default=18,
-                    min=0,
-                    max=51,
-                    advanced=True,
-                    tooltip="How good the result looks: 0 is best and largest, 18 can hardly be told from "
-                    "the original, 28 is small and visibly worse.",
-                ),
+                *encoding_inputs(),
             ],
             outputs=[io.Video.Output("video", tooltip="The coloured clip, with the source's sound.")],
         )
@@ -87,24 +71,53 @@ class ColorizeVideo(io.ComfyNode):
         colorizer: host.HostedColorizer | None = None,
     ) -> io.NodeOutput:
         """Run the node."""
-        # Here, not above: PyAV takes a while to import.
-        from ..pipelines.video import Encoding, process_video
-
         settings = make_settings(strength, saturation, temperature, size)
         hosted = host.hosted(colorizer)
-        # 0.4 means four tenths: as a float it is a little more, and would take one frame too many.
-        start, duration = (
-            Fraction(seconds).limit_denominator(1_000_000) for seconds in video.get_active_trim_window()
-        )
-        target = host.temporary_file(".mp4")
-        process_video(
-            video.get_stream_source(),
-            target,
-            lambda frames, info: _colour_frames(frames, info, hosted, settings),
-            codec=Encoding(codec, crf=crf),
-            trim=(start, duration) if start or duration else None,
-        )
-        return io.NodeOutput(InputImpl.VideoFromFile(str(target)))
+        return stream(video, lambda frames, info: _colour_frames(frames, info, hosted, settings), codec, crf)
+
+
+def encoding_inputs() -> list[io.Input]:
+    """Return codec and crf, in this order."""
+    return [
+        io.Combo.Input(
+            "codec",
+            options=CODECS,
+            default="h264",
+            advanced=True,
+            tooltip="How the result is compressed. h264 plays everywhere; h265 is smaller. Save "
+            "Video with format and codec on auto keeps it as it is.",
+        ),
+        io.Int.Input(
+            "crf",
+            default=18,
+            min=0,
+            max=51,
+            advanced=True,
+            tooltip="How good the result looks: 0 is best and largest, 18 can hardly be told from "
+            "the original, 28 is small and visibly worse.",
+        ),
+    ]
+
+
+def stream(video: Input.Video, stage: Stage, codec: str, crf: int) -> io.NodeOutput:
+    """Send a VIDEO through ``stage`` into a new one in ComfyUI's temporary folder."""
+    # Here, not above: PyAV takes a while to import.
+    from ..pipelines.video import Encoding, process_video
+
+    target = host.temporary_file(".mp4")
+    process_video(
+        video.get_stream_source(), target, stage, codec=Encoding(codec, crf=crf), trim=trim_of(video)
+    )
+    return io.NodeOutput(InputImpl.VideoFromFile(str(target)))
+
+
+def trim_of(video: Input.Video) -> tuple[Fraction, Fraction] | None:
+    """Return the part of a VIDEO that is meant, start and duration in seconds, or None for all of it."""
+    # 0.4 means four tenths: as a float it is a little more, and would take one frame too many.
+    start, duration = (
+        Fraction(seconds).limit_denominator(1_000_000) for seconds in video.get_active_trim_window()
+    )
+    return (start, duration) if start or duration else None
 
 
 def _colour_frames(

@@ -29,21 +29,25 @@ from .references import STRIDE, Grid, References, see, size_for, to_rows
 TEMPERATURE = 0.03
 #: Expected squared distance from the true chroma, in CIE units², of a perfect match: a position is 8 pixels.
 LEAST_ERROR = 12.0
+#: What each position by which the way there and back misses its start adds to it, up to so many.
+ERROR_PER_POSITION, _MOST_MISSED = 5.0, 10.0
 #: The same of a match in a picture that shows something else.
-UNRELATED_ERROR = 1500.0
+UNRELATED_ERROR = 6000.0
 #: The same of what the embedded network proposes by itself: at least, and for each unit of squared chroma. In
 #: clips it was 63 where a reference is nearly grey, 440 at a chroma of 33, 990 at 45.
-AUTOMATIC_ERROR = (150.0, 0.4)
+AUTOMATIC_ERROR = (600.0, 0.4)
 #: Share of ways there and back that end near their start, from which on a reference is taken to show the same
 #: scene: frames of one shot have 0.38 or more, those of another film at most 0.18.
-CONSISTENT, _CONSISTENT_SPREAD = 0.27, 0.03
+CONSISTENT, _CONSISTENT_SPREAD = 0.24, 0.02
 
 # A way there and back ends near its start within about so many positions.
 _NEAR = 2.0
 # Standard deviation, in positions, of the window in which those ways are counted.
 _WINDOW = 4.0
 # Share of a picture that is known, from which on a network is told of it, and from which on fully.
-_TELLING = (0.15, 0.4)
+_TELLING = (0.25, 0.5)
+# Squared L below which ground counts as plain, where edges of lightness are not edges of colour.
+_PLAIN = 64.0
 # Pairs of levels that He 2018 is told the similarities of.
 _TOLD_LEVELS = 5
 
@@ -130,9 +134,11 @@ def warp_small(L: Tensor, grid: Grid, references: References) -> tuple[Warped, T
 
     ab = to_map(found.values[:, :2])
     varies = (to_map(found.values[:, 2]) - ab.square().sum(1, keepdim=True)).clamp(min=0)
-    error = LEAST_ERROR + varies + UNRELATED_ERROR * (1 - relatedness(found, (height, width)))
+    missed = ways_back(found, (height, width))
+    error = LEAST_ERROR + varies + ERROR_PER_POSITION * missed.clamp(max=_MOST_MISSED)
+    error = error + UNRELATED_ERROR * (1 - relatedness(missed))
     warped = Warped(
-        resize_chroma(ab, *L.shape[2:]),
+        enlarge(ab, L),
         F.interpolate(error, L.shape[2:], mode="bilinear", align_corners=False),
         to_map(grid.owner[found.index]),
         to_map(found.similarity),
@@ -141,15 +147,41 @@ def warp_small(L: Tensor, grid: Grid, references: References) -> tuple[Warped, T
     return warped, rows
 
 
-def relatedness(found: Matches, shape: tuple[int, int]) -> Tensor:
+def enlarge(ab: Tensor, L: Tensor) -> Tensor:
+    """Bring chroma [1,2,h/8,w/8] to the size of L [1,1,h,w], with the edges that lightness has and it not.
+
+    Bicubic, and of what L varies beside its own enlarged means, as much as ab went along with L around the
+    place: the linear model of the guided filter (K. He, J. Sun, X. Tang, "Guided Image Filtering", TPAMI
+    2013), for the detail alone.
+    """
+    small = F.avg_pool2d(L, STRIDE)
+    mean_L, mean_ab = _around(small), _around(ab)
+    varies = _around(small.square()) - mean_L.square()
+    slope = _around((_around(small * ab) - mean_L * mean_ab) / (varies + _PLAIN))
+    detail = L - resize_chroma(small, *L.shape[2:])
+    slope = F.interpolate(slope, L.shape[2:], mode="bilinear", align_corners=False)
+    return resize_chroma(ab, *L.shape[2:]) + slope * detail
+
+
+def _around(x: Tensor) -> Tensor:
+    """Average over the 3 x 3 positions around each, the edges going on."""
+    return F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
+
+
+def ways_back(found: Matches, shape: tuple[int, int]) -> Tensor:
+    """Return how many positions from its start the way there and back ends: [1,1,h,w]."""
+    assert found.back_index is not None
+    return cycle_distance(found.index, found.back_index, shape).view(1, 1, *shape)
+
+
+def relatedness(missed: Tensor) -> Tensor:
     """Return how likely each place of a picture is in the references at all: [1,1,h,w] 0..1.
 
-    Counts the ways there and back that end near their start, around the place and in the whole picture:
-    He 2018's bidirectional similarity, in positions instead of cosines, which differ from network to network.
+    Counts the ways there and back, from ``ways_back``, that end near their start, around the place and in the
+    whole picture: He 2018's bidirectional similarity, in positions instead of cosines, which differ from
+    network to network.
     """
-    assert found.back_index is not None
-    close = torch.exp(-(cycle_distance(found.index, found.back_index, shape) / _NEAR).square())
-    close = close.view(1, 1, *shape)
+    close = torch.exp(-(missed / _NEAR).square())
     around = (blur(close, _WINDOW) + close.mean()) / 2
     return torch.sigmoid((around - CONSISTENT) / _CONSISTENT_SPREAD)
 

@@ -2,7 +2,7 @@
 
 Each pixel has several candidates: the chroma of what is like it in any reference, of the keyframes before and
 after it along the motion, and of the same place in the frame before. Each comes with an expected squared
-error; they are averaged by its inverse, and the network colours what is left uncertain. The errors are
+error; they are averaged by its inverse square, and the network colours what is left uncertain. The errors are
 formulas that hold for each of eight clips with true colours.
 """
 
@@ -280,11 +280,11 @@ def advantage(carried: Carried, warped: Warped, rows: Tensor, grid: Grid) -> Ten
 
 
 def average(candidates: Sequence[Candidate]) -> Candidate:
-    """Average chroma by the inverse of its expected error.
+    """Average chroma by the inverse square of its expected error.
 
     The error of the average is that of the candidates, not less: they are often wrong together.
     """
-    weights = torch.cat([1 / (one.error + _FLOOR) for one in candidates])
+    weights = torch.cat([(one.error + _FLOOR).square().reciprocal() for one in candidates])
     weights = weights / weights.sum(0, keepdim=True)
     pairs = zip(candidates, weights.split(1), strict=True)
     ab, error = torch.zeros_like(candidates[0].ab), torch.zeros_like(candidates[0].error)

@@ -40,6 +40,21 @@ RELEASED = {
         ],
         ["IMAGE", "LAB"],
     ),
+    "ChrominanceExemplarColorize": (
+        [
+            *("image", "colorizer", "mask", "references", "features", "trust"),
+            *("strength", "saturation", "temperature", "size"),
+        ],
+        ["IMAGE", "MASK", "LAB"],
+    ),
+    "ChrominanceExemplarVideo": (
+        [
+            *("video", "colorizer", "frames", "references", "features", "trust"),
+            *("strength", "saturation", "temperature", "size", "codec", "crf"),
+        ],
+        ["VIDEO"],
+    ),
+    "ChrominanceExemplarWarp": (["image", "references", "features", "trust"], ["LAB", "MASK", "IMAGE"]),
     "ChrominanceFindReference": (
         ["image", "folder", "count", "colorizer"],
         ["IMAGE", "IMAGE", "STRING"],

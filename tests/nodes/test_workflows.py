@@ -41,10 +41,20 @@ def sockets(node_type, known):
     if node_type in CORE:
         return CORE[node_type]
     schema = known[node_type]
-    return (
-        {i.id: i.get_io_type() for i in schema.inputs if not hasattr(i, "default")},
-        {o.display_name: o.get_io_type() for o in schema.outputs},
-    )
+    inputs = {}
+    for given in schema.inputs:
+        if hasattr(given, "template"):
+            inputs |= grown(given, given.template.max)
+        elif not hasattr(given, "default"):
+            inputs[given.id] = given.get_io_type()
+    return inputs, {o.display_name: o.get_io_type() for o in schema.outputs}
+
+
+def grown(given, count):
+    """Return the first sockets that an input grows, as {name: type}."""
+    template = given.template
+    names = [f"{given.id}.{template.prefix}{number}" for number in range(count)]
+    return dict.fromkeys(names, template.input.get_io_type())
 
 
 def test_there_are_workflows():
@@ -94,8 +104,13 @@ def test_nothing_that_is_required_is_left_open(path):
     for node in load(path)["nodes"]:
         given = {i["name"]: i["link"] for i in node.get("inputs", [])}
         if node["type"] in known:
+            open_ones = [
+                i for i in known[node["type"]].inputs if not i.optional and not hasattr(i, "default")
+            ]
             required = [
-                i.id for i in known[node["type"]].inputs if not i.optional and not hasattr(i, "default")
+                name
+                for i in open_ones
+                for name in (grown(i, i.template.min) if hasattr(i, "template") else [i.id])
             ]
         else:
             required = list(CORE.get(node["type"], ({},))[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,10 +17,12 @@ from chrominance.pipelines.exemplar import (
     Guide,
     blend,
     colorize_with_references,
+    enlarge,
     level_similarity,
     relatedness,
     sureness,
     warp,
+    ways_back,
 )
 from chrominance.pipelines.metrics import psnr
 from chrominance.pipelines.references import References
@@ -134,8 +138,9 @@ def test_ways_back_that_miss_are_not_trusted():
     zeros = torch.zeros(count)
     there = Matches(zeros[:, None], zeros, itself, itself, zeros)
     astray = Matches(zeros[:, None], zeros, itself, itself.flip(0), zeros)
-    assert relatedness(there, (20, 30)).min() > 0.99
-    assert relatedness(astray, (20, 30)).max() < 0.02
+    assert relatedness(ways_back(there, (20, 30))).min() > 0.99
+    assert relatedness(ways_back(astray, (20, 30))).max() < 0.02
+    assert ways_back(astray, (20, 30))[0, 0, 0, 0] == pytest.approx(math.hypot(19, 29))
 
 
 def test_confidence_is_a_matter_of_error_and_trust():
@@ -149,6 +154,19 @@ def test_confidence_is_a_matter_of_error_and_trust():
     assert (more.diff(dim=0) >= 0).all()
     with pytest.raises(ValueError, match=r"trust must be 0\.\.1, got 1\.5"):
         sureness(ab, error, 1.5)
+
+
+def test_enlarged_chroma_has_the_edges_of_lightness():
+    L = torch.full((1, 1, 48, 64), 20.0)
+    L[..., 27:] = 80
+    ab = torch.stack([40 - L, L / 2], 2)[:, 0]
+    small = F.avg_pool2d(ab, 8)
+    sharp = enlarge(small, L)
+    plain = F.interpolate(small, (48, 64), mode="bicubic", align_corners=False)
+    assert (sharp - ab).abs().mean() < 0.4 * (plain - ab).abs().mean()
+    assert torch.allclose(enlarge(small, L * 0 + 50), plain, atol=1e-4)
+    flat = torch.full((1, 2, 6, 8), 7.0)
+    assert torch.allclose(enlarge(flat, L), torch.full((1, 2, 48, 64), 7.0), atol=1e-3)
 
 
 def test_blend_goes_from_one_to_the_other():
@@ -197,7 +215,7 @@ def test_in_between_it_is_asked_both_ways():
     colorizer = Told()
     guide = Guide(colorizer, references("coffee"))
     sure = torch.zeros(1, 1, 8, 8)
-    sure[..., :2] = 1
+    sure[..., :3] = 1
     guide.propose(greyed(photo("coffee")[None]), ColorizeSettings(), torch.zeros(1, 2, 8, 8), sure)
     assert [one.names() for one in colorizer.told] == [frozenset(), {"local"}]
 

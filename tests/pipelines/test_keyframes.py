@@ -166,8 +166,8 @@ def test_the_average_leans_to_the_smaller_error():
         return Candidate(torch.full((1, 2, 2, 2), float(ab)), torch.full((1, 1, 2, 2), float(error)))
 
     result = average([candidate(10, 0.7), candidate(20, 3.7)])
-    assert result.ab.flatten()[0] == pytest.approx((10 * 4 + 20) / 5)
-    assert result.error.flatten()[0] == pytest.approx((0.7 * 4 + 3.7) / 5)
+    assert result.ab.flatten()[0] == pytest.approx((10 * 16 + 20) / 17)
+    assert result.error.flatten()[0] == pytest.approx((0.7 * 16 + 3.7) / 17)
     alone = average([candidate(3, 5)])
     assert (alone.ab == 3).all() and (alone.error == 5).all()
 

@@ -219,6 +219,30 @@ class MultiType:
             return ",".join(kind.io_type for kind in self._types)
 
 
+class Autogrow:
+    """Sockets that grow as they are used; their values come as one dict by name."""
+
+    class TemplatePrefix:
+        def __init__(self, input, prefix, min=1, max=10):
+            self.input, self.prefix, self.min, self.max = input, prefix, min, max
+
+    class Input(Input):
+        io_type = "COMFY_AUTOGROW_V3"
+
+        def __init__(
+            self,
+            id,
+            template,
+            display_name=None,
+            optional=False,
+            tooltip=None,
+            lazy=None,
+            extra_dict=None,
+        ):
+            super().__init__(id, display_name, optional, tooltip, lazy, extra_dict)
+            self.template = template
+
+
 class NumberDisplay:
     slider = "slider"
 

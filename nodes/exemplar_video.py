@@ -1,0 +1,128 @@
+"""Colouring clips from reference pictures and keyframes."""
+
+from __future__ import annotations
+
+import io as streams
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..pipelines.exemplar import Guide
+from . import host
+from .exemplar import gather, reference_inputs
+from .settings import make_settings, setting_inputs
+from .sockets import CATEGORY, COLORIZER
+from .video import encoding_inputs, stream, trim_of
+
+if TYPE_CHECKING:
+    from comfy_api.latest import Input
+
+    from ..pipelines.video import Frame, VideoInfo
+
+
+class ExemplarVideo(io.ComfyNode):
+    """VIDEO, references and keyframes → coloured VIDEO."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Describe the node."""
+        return io.Schema(
+            node_id="ChrominanceExemplarVideo",
+            display_name="Exemplar Colorize Video",
+            category=CATEGORY,
+            description="Colours a clip of any length after reference pictures. A keyframe, a frame of the "
+            "clip that you have coloured, is carried along the motion, forward and back, up to the next cut; "
+            "other references give their colours to what is like them; the network colours the rest.",
+            search_aliases=[
+                "keyframe",
+                "reference video colorization",
+                "propagate color",
+                "color propagation",
+                "deep exemplar video",
+                "colormnet",
+                "film",
+            ],
+            inputs=[
+                io.Video.Input("video", tooltip="The clip to colour, from Load Video or Trim Video."),
+                COLORIZER.Input(
+                    "colorizer",
+                    optional=True,
+                    tooltip="From Load Colorizer: the embedded network, He 2018, exemplar video (Zhang 2019) "
+                    "or Color2Embed. Without it, the network inside the pack.",
+                ),
+                io.String.Input(
+                    "frames",
+                    default="",
+                    placeholder="0, 96, -",
+                    tooltip="Which frames of the clip the references are, coloured: a number for each, in "
+                    "their order, counted from 0, with commas between; - for one that is no frame of the "
+                    "clip. Empty: none is. They follow the motion.",
+                ),
+                *reference_inputs(),
+                *setting_inputs(),
+                *encoding_inputs(),
+            ],
+            outputs=[io.Video.Output("video", tooltip="The coloured clip, with the source's sound.")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        video: Input.Video,
+        references: dict[str, Tensor | None],
+        frames: str,
+        features: str,
+        trust: float,
+        strength: float,
+        saturation: float,
+        temperature: float,
+        size: int,
+        codec: str,
+        crf: int,
+        colorizer: host.HostedColorizer | None = None,
+    ) -> io.NodeOutput:
+        """Run the node."""
+        # Here, not above: PyAV takes a while to import.
+        from ..pipelines.keyframes import ClipColorizer
+        from ..pipelines.video import open_reader
+
+        settings = make_settings(strength, saturation, temperature, size)
+        hosted = host.hosted(colorizer)
+
+        def open_again() -> Iterator[Frame]:
+            source = video.get_stream_source()
+            if isinstance(source, streams.BytesIO):  # it is being read already
+                source = streams.BytesIO(source.getvalue())
+            with open_reader(source, trim=trim_of(video), sound=False) as reader:
+                yield from reader
+
+        def stage(clip: Iterator[Frame], info: VideoInfo) -> Iterator[Frame]:
+            report = host.progress(info.frames)
+            memory = host.working_memory(hosted.colorizer, settings.size, info.height, info.width, 1)
+            known = gather(references, host.ready_features(features, hosted, memory))
+            guide = Guide(hosted.ready(memory), known, trust=trust, size=settings.size)
+            numbers = parse_frames(frames, len(known))
+            for frame in ClipColorizer(guide, numbers, settings, open_again=open_again)(clip, info):
+                yield frame
+                report(1)
+
+        return stream(video, stage, codec, crf)
+
+
+def parse_frames(text: str, count: int) -> list[int | None]:
+    """Read the frames that ``count`` references are bound to; raises ValueError with what is wrong."""
+    if not text.strip():
+        return [None] * count
+    parts = [part.strip() for part in text.split(",")]
+    wrong = next((part for part in parts if part != "-" and not part.isdecimal()), None)
+    if wrong is not None:
+        raise ValueError(
+            f"frames must be numbers from 0, or -, with commas between, got {wrong!r}: write such as 0, 96, -"
+        )
+    if len(parts) != count:
+        raise ValueError(
+            f"frames names {len(parts)} references, and {count} are connected: write a number for each, or -"
+        )
+    return [None if part == "-" else int(part) for part in parts]
