@@ -128,7 +128,7 @@ class Lookahead:
         self._open, self._keys, self._flow, self._reach = open_again, keys, flow, reach
         self._numbers = sorted(keys)
         self._frames: Iterator[Frame] | None = None
-        self._until = -1
+        self._until = self._skipped = -1
         self._read: tuple[int, Still] | None = None
         self._ready: dict[int, tuple[Tensor, Tensor]] = {}
 
@@ -136,9 +136,12 @@ class Lookahead:
         """Return the motion from frame ``number`` to the next keyframe of its scene, if near enough."""
         while self._numbers and self._numbers[0] <= number:
             self._numbers.pop(0)
-        if not self._numbers or number < self._numbers[0] - self._reach:
+        if not self._numbers:
             return None
         upcoming = self._numbers[0]
+        if number < upcoming - self._reach:
+            self._skip(number)
+            return None
         if self._until < upcoming:
             self._look(number, upcoming)
         found = self._ready.pop(number, None)
@@ -154,15 +157,24 @@ class Lookahead:
             close()
         self._frames = None
 
-    def _look(self, number: int, upcoming: int) -> None:
+    def _read_on(self) -> Iterator[Frame]:
         if self._frames is None:
             self._frames = self._open()
+        return self._frames
+
+    def _skip(self, number: int) -> None:
+        """Read up to a frame: far into a film, a look would be a long wait otherwise."""
+        while self._skipped < number:
+            frame = next(self._read_on(), None)
+            self._skipped = number if frame is None else frame.index
+
+    def _look(self, number: int, upcoming: int) -> None:
         self._until, self._ready = upcoming, {}
         _, key = self._keys[upcoming]
         height, width = key.L.shape[2:]
         # The keyframe that the last look ended at is the first frame of this one's.
         stills = [] if self._read is None or self._read[0] < number else [self._read]
-        for frame in self._frames:
+        for frame in self._read_on():
             if frame.index >= number:
                 L = rgb_to_lightness(frame.rgb[None].float())
                 stills.append((frame.index, Still.from_lightness(L, height, width)))
@@ -170,7 +182,7 @@ class Lookahead:
                 break
         if not stills or stills[-1][0] != upcoming:
             return
-        self._read = stills[-1]
+        self._read, self._skipped = stills[-1], upcoming
         carrier = Carrier(key, self._flow)
         carrier.begin(stills[-1][1])
         for (index, still), (_, after) in reversed(list(pairwise(stills))):

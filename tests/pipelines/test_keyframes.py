@@ -131,6 +131,22 @@ def test_going_back_is_going_forward_on_the_reversed_clip():
     assert torch.allclose(interior.flatten(2).median(2).values, torch.tensor([-15.0, -5.0]), atol=0.3)
 
 
+def test_far_keyframes_make_no_long_wait():
+    clip, flow, read = pan("astronaut", 12), make_guided_flow(), []
+
+    def again():
+        for frame in frames(clip):
+            read.append(frame.index)
+            yield frame
+
+    ahead = Lookahead(again, {11: (0, stills(clip)[11])}, flow, reach=2)
+    counts = []
+    for n in range(12):
+        ahead.at(n)
+        counts.append(len(read))
+    assert counts == [*range(1, 10), 12, 12, 12]
+
+
 def test_looking_ahead_is_bounded_and_closed():
     clip, flow, closed = pan("astronaut", 12), make_guided_flow(), []
 
