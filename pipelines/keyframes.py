@@ -119,7 +119,8 @@ class ClipColorizer:
     @torch.inference_mode()
     def color(self, frame: Frame) -> Frame:
         """Colour the next frame of the clip."""
-        L = rgb_to_lightness(frame.rgb[None].float())
+        picture = frame.rgb[None].to(self.guide.colorizer.device, torch.float32)
+        L = rgb_to_lightness(picture)
         if self._last is None:
             self._begin(L)
         grid = self.references.at(self._size)
@@ -140,16 +141,16 @@ class ClipColorizer:
         if between is not None and self._last is not None:
             candidates.append(from_frame_before(self._last, between, still))
         known = average(candidates)
-        ab, proposed = self._fill(frame.rgb[None], known, warped, continues=between is not None)
+        ab, proposed = self._fill(picture, known, warped, continues=between is not None)
         self._last = _Last(still, known, Previous(still.L, proposed.cpu()))
         rgb = merge(
-            frame.rgb[None],
+            picture,
             ab,
             strength=self.settings.strength,
             saturation=self.settings.saturation,
             gamut=self.settings.gamut,
         )
-        return replace(frame, rgb=rgb[0])
+        return replace(frame, rgb=rgb[0].to(frame.rgb))
 
     def _begin(self, L: Tensor) -> None:
         height, width = L.shape[2:]
@@ -201,17 +202,18 @@ class ClipColorizer:
     ) -> tuple[Tensor, Tensor]:
         """Let the network colour what is uncertain; return the final chroma, and the network's own."""
         guide, colorizer = self.guide, self.guide.colorizer
-        rgb, sure = rgb.to(colorizer.device), sureness(known.ab, known.error, guide.trust)
+        ab = known.ab.to(rgb.device)
+        sure = sureness(ab, known.error.to(rgb.device), guide.trust)
         if guide.imposes:
-            proposed = guide.propose(rgb, self.settings, known.ab, sure)
+            proposed = guide.propose(rgb, self.settings, ab, sure)
         else:
             conditions = guide.conditions(warped)
             if "local" in colorizer.spec.conditions:
-                conditions = replace(conditions, local_ab=known.ab, local_confidence=sure)
+                conditions = replace(conditions, local_ab=ab, local_confidence=sure)
             if "previous" in colorizer.spec.conditions and continues and self._last is not None:
                 conditions = replace(conditions, previous=self._last.previous)
             proposed = propose(rgb, colorizer, self.settings, conditions).ab
-        return blend(known.ab, sure, proposed), proposed
+        return blend(ab, sure, proposed), proposed
 
     def _check_frames(self) -> None:
         if len(self.frames) != len(self.references):
