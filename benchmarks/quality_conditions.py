@@ -12,8 +12,8 @@ from torch import Tensor
 from ..color import rgb_to_lab
 from ..models import Colorizer
 from ..models.contract import Conditions
+from ..pipelines.clusters import extract_palette
 from ..pipelines.colorize import ColorizeSettings, colorize
-from ..pipelines.palette import extract_palette
 from ..pipelines.photo_set import PhotoSet
 from ..training.thin_plate import random_warp, warp
 

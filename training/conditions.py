@@ -12,8 +12,8 @@ from torch import Tensor
 from ..color import rgb_to_lab
 from ..models.embedded.conditions import DESCRIBED_SIZE
 from ..models.embedded.local import local_to_grid
+from ..pipelines.clusters import cluster_colors
 from ..pipelines.illumination import estimate_illumination
-from ..pipelines.palette import cluster_colors
 from .thin_plate import random_warp, warp
 
 

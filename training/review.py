@@ -14,9 +14,9 @@ from torch import Tensor
 from ..color import rgb_to_lab, rgb_to_lightness
 from ..models.contract import Conditions
 from ..models.embedded import SPEC, EmbeddedColorizer, EmbeddedNetwork
+from ..pipelines.clusters import extract_palette
 from ..pipelines.merge import merge
 from ..pipelines.metrics import PhotoScores, psnr
-from ..pipelines.palette import extract_palette
 from ..pipelines.photo_set import PhotoSet
 from .conditions import place_hints
 from .thin_plate import random_warp, warp

@@ -15,7 +15,7 @@ from chrominance.benchmarks.quality_conditions import (
 )
 from chrominance.color import rgb_to_lab
 from chrominance.models.contract import Chroma, Colorizer, ModelSpec
-from chrominance.pipelines.palette import extract_palette
+from chrominance.pipelines.clusters import extract_palette
 from chrominance.pipelines.photo_set import PhotoSet
 
 

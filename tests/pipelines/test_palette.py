@@ -1,66 +1,78 @@
-"""Palettes by k-means, beside scikit-learn's idea of it (SciPy's); the colour of light."""
+"""Palettes: exact round trips, scikit-image's Lab, and no palette of what is none."""
 
+from __future__ import annotations
+
+import json
+
+import numpy as np
 import pytest
 import torch
-from scipy.cluster.vq import kmeans2
-from skimage import data
+from skimage.color import rgb2lab
 
-from chrominance.color import rgb_to_lab
-from chrominance.pipelines.illumination import estimate_illumination
-from chrominance.pipelines.palette import cluster_colors, extract_palette
+from chrominance.pipelines.palette import Palette, PaletteError, Swatch
 
-
-def photo(name):
-    return torch.from_numpy(getattr(data, name)()).permute(2, 0, 1)[None].float() / 255
+HEXES = ["#c04030", "#3060a0", "#ffffff", "#000000", "#7f7f7f", "#00ff00"]
 
 
-def distance(points, centres):
-    return float(torch.cdist(points, centres).amin(1).mean())
+def test_hex_is_scikit_images_lab_and_comes_back():
+    palette = Palette.from_hex(HEXES)
+    rgb = np.array([[int(text[n : n + 2], 16) / 255 for n in (1, 3, 5)] for text in HEXES])
+    assert np.allclose(palette.lab.numpy(), rgb2lab(rgb), atol=0.05)
+    assert palette.hex_list() == HEXES
+    assert Swatch.from_hex("0f8").hex == "#00ff88"
 
 
-@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
-@pytest.mark.parametrize("count", [2, 5, 8])
-def test_it_is_about_as_good_as_scipys_best_of_five(name, count):
-    small = torch.nn.functional.adaptive_avg_pool2d(photo(name), 48)
-    points = rgb_to_lab(small)[0].flatten(1).T
-    ours = distance(points, cluster_colors(points[None], count)[0][0])
-    runs = [kmeans2(points.numpy(), count, minit="++", seed=seed)[0] for seed in range(5)]
-    theirs = min(distance(points, torch.from_numpy(centres)) for centres in runs)
-    assert ours < 1.1 * theirs
+def test_json_round_trip_is_exact():
+    palette = Palette(
+        (Swatch((50.123456789, -3.5, 7.25), 0.25, "coat", True), Swatch.from_hex("#3060a0", 3.0)), 7, "Anna"
+    )
+    assert Palette.from_json(palette.to_json()) == palette
+    first = json.loads(palette.to_json())["colors"][0]
+    assert set(first) == {"hex", "lab", "weight", "locked", "name"}
 
 
-def test_the_colours_of_a_picture_of_few_colours_are_found():
-    rgb = torch.zeros(1, 3, 30, 30)
-    rgb[0, 0, :15], rgb[0, 1, 15:, :20], rgb[0, 2, 15:, 20:] = 1, 1, 1
-    lab, share = extract_palette(rgb, 3)
-    expected = rgb_to_lab(torch.eye(3).view(1, 3, 3, 1))[0, :, :, 0].T
-    torch.testing.assert_close(lab[0], expected, atol=1e-2, rtol=0)
-    torch.testing.assert_close(share[0], torch.tensor([1 / 2, 1 / 3, 1 / 6]), atol=1e-4, rtol=0)
+def test_hex_alone_is_enough():
+    for text in ('{"colors": [{"hex": "#c04030"}, {"hex": "#3060a0"}]}', '["#c04030", "#3060a0"]'):
+        assert Palette.from_json(text) == Palette.from_hex(["#c04030", "#3060a0"])
 
 
-def test_more_colours_than_there_are_have_no_share():
-    lab, share = extract_palette(torch.full((1, 3, 9, 9), 0.4), 4)
-    assert share[0].tolist() == [1, 0, 0, 0]
-    torch.testing.assert_close(lab[0, 0], rgb_to_lab(torch.full((3, 1, 1), 0.4)).flatten(), atol=1e-3, rtol=0)
+def test_weights_and_locks():
+    palette = Palette.from_lab(torch.eye(3) * 50, torch.tensor([1.0, 3.0, 0.0])).with_locks(
+        [True, False, False]
+    )
+    assert palette.weights.tolist() == [0.25, 0.75, 0]
+    assert palette.locked.tolist() == [True, False, False]
+    assert Palette.from_lab(torch.eye(3), torch.zeros(3)).weights.tolist() == pytest.approx([1 / 3] * 3)
 
 
-def test_pictures_of_a_batch_do_not_meet():
-    both = torch.cat([photo("coffee")[..., :64, :64], photo("chelsea")[..., :64, :64]])
-    for together, alone in zip(extract_palette(both), extract_palette(both[1:]), strict=True):
-        torch.testing.assert_close(together[1:], alone, atol=1e-3, rtol=1e-4)
+def test_like_colours_are_merged():
+    palette = Palette(
+        (Swatch((50, 0, 0), 1), Swatch((80, 0, 0), 2), Swatch((50.3, 0.2, 0), 3, locked=True)), 5, "n"
+    )
+    merged = palette.merged()
+    assert [one.lab for one in merged.swatches] == [(50, 0, 0), (80, 0, 0)]
+    assert [(one.weight, one.locked) for one in merged.swatches] == [(4, True), (2, False)]
+    assert (merged.seed, merged.name) == (5, "n")
+    assert palette.merged(0) == palette
 
 
-def test_too_many_colours_are_refused():
-    with pytest.raises(ValueError, match="at least as many pixels"):
-        extract_palette(torch.zeros(1, 3, 1, 2), 3)
-
-
-@pytest.mark.parametrize("gain", [(1.0, 1.0, 1.0), (1.0, 0.8, 0.5), (0.6, 0.8, 1.0)])
-def test_the_light_of_a_neutral_scene_is_found(gain):
-    from chrominance.color import linear_rgb_to_rgb, rgb_to_linear_rgb
-
-    grey = rgb_to_linear_rgb(photo("astronaut").mean(1, keepdim=True).expand(-1, 3, -1, -1))
-    light = torch.tensor(gain).view(1, 3, 1, 1)
-    expected = rgb_to_lab(linear_rgb_to_rgb(light))[:, 1:, 0, 0]
-    found = estimate_illumination(linear_rgb_to_rgb(grey * light))
-    torch.testing.assert_close(found, expected, atol=0.3, rtol=0)
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "must be JSON"),
+        ("3", 'must be {"colors"'),
+        ('{"colors": []}', "1 to 16 colours, got 0"),
+        (json.dumps({"colors": ["#fff"] * 17}), "1 to 16 colours, got 17"),
+        ('["#12345"]', "colour 1: a colour must be written #rrggbb, got '#12345'"),
+        ('["#fff", {"name": "x"}]', 'colour 2 must have a "hex" or a "lab"'),
+        ('[{"lab": [1, 2]}]', "colour 1: lab must be three numbers"),
+        ('[{"lab": [1, 2, NaN]}]', "colour 1: a colour must be three finite numbers"),
+        ('[{"hex": "#fff", "weight": -1}]', "colour 1: a colour's weight must be 0 or more"),
+        ('[{"hex": "#fff", "weight": "1"}]', "colour 1: its weight must be a number"),
+        ('[{"hex": "#fff", "locked": 1}]', "colour 1: its name must be a text and locked true or false"),
+        ('{"colors": ["#fff"], "seed": "x"}', "seed must be a whole number"),
+    ],
+)
+def test_what_is_no_palette(text, message):
+    with pytest.raises(PaletteError, match=message):
+        Palette.from_json(text)
