@@ -41,9 +41,21 @@ def make_guided_flow() -> GuidedFlow:
         raise ModuleNotFoundError(
             "following motion in a clip needs OpenCV, any of its packages: pip install opencv-python-headless"
         ) from error
-    dis: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    # What it begins with is overwritten, hence the copy.
-    return lambda first, second, guess: dis.calc(first, second, None if guess is None else guess.copy())
+    # One for each use: after a call that was told where to begin, one of OpenCV's goes on from there in calls
+    # that are not.
+    free, guided = (_dis(cv2) for _ in range(2))
+
+    def flow(
+        first: NDArray[np.uint8], second: NDArray[np.uint8], guess: NDArray[np.float32] | None
+    ) -> NDArray[np.float32]:
+        # What it begins with is overwritten, hence the copy.
+        return free.calc(first, second, None) if guess is None else guided.calc(first, second, guess.copy())
+
+    return flow
+
+
+def _dis(cv2: Any) -> Any:
+    return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
 
 def make_flow() -> Flow:

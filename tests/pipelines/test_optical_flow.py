@@ -87,6 +87,15 @@ def test_a_real_motion_is_found_and_its_guess_stays():
     assert (guess == kept).all()
 
 
+def test_a_guess_is_forgotten():
+    pixels = data.astronaut()
+    first, second = photo(pixels, 100, 60), photo(pixels, 97, 62)
+    flow = make_guided_flow()
+    before = flow(first, second, None)
+    flow(second, first, np.full((160, 200, 2), 60.0, np.float32))
+    assert np.array_equal(flow(first, second, None), before)
+
+
 def test_cuts_between_real_photos():
     flow, pixels = make_flow(), data.astronaut()
     near, far = photo(pixels, 100, 60), photo(data.coffee(), 100, 60)
