@@ -60,6 +60,7 @@ class Warped:
     ``ab``: [B,2,h,w] CIE units, at the working size. ``error``: [B,1,h,w], its expected squared distance from
     the true one. ``source``: [B,1,h/8,w/8] int64, the reference that each place is most like.
     ``cosine``: [B,1,h/8,w/8], how like: -1..1. ``similarity``: as in ``Conditions``, at h/8 x w/8.
+    ``agreed``: [B,R], how many places' ways to each of R references and back end near their start.
     """
 
     ab: Tensor
@@ -67,15 +68,15 @@ class Warped:
     source: Tensor
     cosine: Tensor
     similarity: Tensor
+    agreed: Tensor
 
     def confidence(self, trust: float = 0.5) -> Tensor:
         """Return how far to follow ``ab``: [B,1,h,w] 0..1. ``trust``: see ``sureness``."""
         return sureness(self.ab, self.error, trust)
 
     def best(self) -> list[int]:
-        """Return the reference that most of each picture is like."""
-        # On the CPU: not every device counts.
-        return [int(one.flatten().cpu().mode().values) for one in self.source]
+        """Return the reference that most places of each picture agree with, there and back."""
+        return self.agreed.argmax(1).tolist()
 
 
 def sureness(ab: Tensor, error: Tensor, trust: float = 0.5) -> Tensor:
@@ -145,6 +146,7 @@ def warp_small(L: Tensor, grid: Grid, references: References) -> tuple[Warped, T
         to_map(grid.owner[found.index]),
         to_map(found.similarity),
         to_map(level_similarity(rows, grid, found)).clamp(0, 1),
+        agreement(grid, found, missed),
     )
     return warped, rows
 
@@ -183,9 +185,20 @@ def relatedness(missed: Tensor) -> Tensor:
     whole picture: He 2018's bidirectional similarity, in positions instead of cosines, which differ from
     network to network.
     """
-    close = torch.exp(-(missed / _NEAR).square())
+    close = closeness(missed)
     around = (blur(close, _WINDOW) + close.mean()) / 2
     return torch.sigmoid((around - CONSISTENT) / _CONSISTENT_SPREAD)
+
+
+def agreement(grid: Grid, found: Matches, missed: Tensor) -> Tensor:
+    """Sum up, for each reference, how near the ways to it and back end to their start: [1,R]."""
+    sums = torch.zeros(len(grid.shapes), device=missed.device)
+    return sums.index_add_(0, grid.owner[found.index], closeness(missed).flatten())[None]
+
+
+def closeness(missed: Tensor) -> Tensor:
+    """Return how near to their start ways there and back end: 1 there, 0 some positions away."""
+    return torch.exp(-(missed / _NEAR).square())
 
 
 def level_similarity(rows: Tensor, grid: Grid, found: Matches) -> Tensor:

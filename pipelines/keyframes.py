@@ -94,8 +94,9 @@ class ClipColorizer:
         self._lookahead: Lookahead | None = None
         #: Frames at which another scene was seen to begin.
         self.cuts: list[int] = []
-        #: The reference that most of the last frame is like.
+        #: The reference that the frames since the last cut agree with most.
         self.best = 0
+        self._agreed: Tensor | None = None
 
     def __call__(self, clip: Iterator[Frame], info: VideoInfo) -> Iterator[Frame]:
         """Colour the frames of a clip; index, time and alpha pass through."""
@@ -131,9 +132,10 @@ class ClipColorizer:
         between = None if self._last is None else step(self._flow, self._last.still, still)
         if between is not None and between.cut:
             self.cuts.append(frame.index)
-            self._carrier, between = None, None
+            self._carrier, between, self._agreed = None, None, None
         warped, rows = warp_small(small, grid, self.references)
-        self.best = warped.best()[0]
+        self._agreed = warped.agreed if self._agreed is None else self._agreed + warped.agreed
+        self.best = int(self._agreed.argmax())
         candidates = [Candidate(warped.ab.cpu(), warped.error.cpu())]
         for carried in self._carried(frame.index, still, between):
             gap = advantage(carried, warped, rows, grid).cpu()
