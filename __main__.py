@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
-import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 from . import __version__
+from .commands.recolor import add_lut, add_match, add_recolor
+from .commands.screen import (
+    CODECS,
+    FAILED,
+    INTERRUPTED,
+    USAGE,
+    CommandError,
+    Screen,
+    choose_device,
+    complain,
+    within,
+)
 
 if TYPE_CHECKING:
     from .models.contract import Colorizer
@@ -24,14 +32,11 @@ if TYPE_CHECKING:
     from .pipelines.batch import Outcome
     from .pipelines.colorize import ColorizeSettings
     from .pipelines.exemplar import Guide
-    from .pipelines.jobs import Job, Plan
+    from .pipelines.jobs import Plan
     from .pipelines.reference_files import ReferenceFile
     from .pipelines.variants import VariantSettings
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
-
 DTYPES = ("float32", "float16", "bfloat16")
-CODECS = ("h264", "h265", "ffv1", "prores")
 
 COLORIZE_HELP = """\
 OUTPUT is a file for one picture or clip, and its ending decides the format (.png, .jpg, .tif, .webp, .bmp;
@@ -63,14 +68,6 @@ The score, 1 at best, compares lightness alone: the whole pictures' features and
 parts each, the places' luminance histograms 1.
 
 exit codes: 0 all done, 1 something failed, 2 wrong usage, 130 interrupted (what is indexed is kept)"""
-
-
-class CommandError(Exception):
-    """What stops a command, in one line, with its exit code."""
-
-    def __init__(self, message: str, code: int = FAILED):
-        super().__init__(message)
-        self.code = code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -105,6 +102,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     models.set_defaults(run=list_models)
     add_references(commands)
+    add_recolor(commands)
+    add_match(commands)
+    add_lut(commands)
     return parser
 
 
@@ -152,19 +152,6 @@ def add_colorize(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--overwrite", action="store_true", help="redo and replace results that are there already")
     add("-q", "--quiet", action="store_true", help="say nothing but errors")
     parser.set_defaults(run=run_colorize)
-
-
-def within(kind: Callable[[str], float], least: float, most: float) -> Callable[[str], float]:
-    """Make an argument type: a number from ``least`` to ``most``."""
-
-    def parse(text: str) -> float:
-        value = kind(text)
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"must be {least:g} to {most:g}, got {text}")
-        return value
-
-    parse.__name__ = kind.__name__  # argparse names the type where the text is no number
-    return parse
 
 
 def run_colorize(arguments: argparse.Namespace) -> int:
@@ -316,100 +303,6 @@ def load_guide(
         raise CommandError(str(error)) from error
 
 
-def choose_device(name: str) -> str:
-    """Return a device's name; "auto" is the fastest kind that is here."""
-    import torch
-
-    backends = (("cuda", torch.cuda), ("xpu", torch.xpu), ("mps", torch.mps))
-    if name == "auto":
-        return next((kind for kind, backend in backends if backend.is_available()), "cpu")
-    return name
-
-
-class Screen:
-    """What the user sees while work is done: errors and warnings, and bars where stderr is a terminal.
-
-    ``total``: how many files there are. ``quiet``: no bars, no warnings, no summary.
-    """
-
-    def __init__(self, total: int, *, quiet: bool):
-        self.quiet = quiet
-        self.bars = not quiet and sys.stderr.isatty()
-        self.files = tqdm(total=total, unit="file", disable=not self.bars or total < 2, file=sys.stderr)
-        self.frames: tqdm | None = None
-        self.handler = ScreenHandler(logging.WARNING)
-
-    def __enter__(self) -> Screen:
-        if not self.quiet:
-            logging.getLogger(__package__).addHandler(self.handler)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger(__package__).removeHandler(self.handler)
-        self.end_clip()
-        self.files.close()
-
-    def clip(self, job: Job, frames: int | None) -> Callable[[int], object]:
-        """Open a bar for a clip; return what takes the number of frames done."""
-        self.end_clip()
-        self.frames = tqdm(
-            total=frames,
-            unit="frame",
-            desc=job.source.name,
-            disable=not self.bars,
-            leave=False,
-            file=sys.stderr,
-        )
-        return self.frames.update
-
-    def end_clip(self) -> None:
-        """Take the bar of a clip away."""
-        if self.frames is not None:
-            self.frames.close()
-            self.frames = None
-
-    def settle(self, outcome: Outcome) -> Outcome:
-        """Show what became of one file; return it."""
-        self.end_clip()
-        self.files.update(1)
-        if outcome.status == "failed":
-            self.error(outcome.message)
-        return outcome
-
-    def error(self, message: str) -> None:
-        """Show an error above the bars."""
-        tqdm.write(f"chrominance: error: {message}", file=sys.stderr)
-
-    def summary(self, outcomes: Sequence[Outcome], failed: Sequence[str]) -> None:
-        """Close with how many were done, and once more with those that failed."""
-        done, skipped = (
-            sum(outcome.status == status for outcome in outcomes) for status in ("done", "skipped")
-        )
-        if len(failed) > 1:
-            print(f"chrominance: error: {len(failed)} failed:", file=sys.stderr)
-            for message in failed:
-                print(f"  {message}", file=sys.stderr)
-        if not self.quiet and (done or skipped):
-            there = f", {skipped} there already (--overwrite redoes them)" if skipped else ""
-            print(f"chrominance: {done} coloured{there}{where(outcomes)}", file=sys.stderr)
-
-
-def where(outcomes: Sequence[Outcome]) -> str:
-    """Name the new files where they are few, else the folder that holds them all."""
-    targets = [str(outcome.job.target) for outcome in outcomes if outcome.status == "done"]
-    if not targets:
-        return ""
-    return ": " + (", ".join(targets) if len(targets) <= 3 else f"in {os.path.commonpath(targets)}")
-
-
-class ScreenHandler(logging.Handler):
-    """Shows the library's warnings above the bars."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Show one."""
-        tqdm.write(f"chrominance: {record.levelname.lower()}: {record.getMessage()}", file=sys.stderr)
-
-
 def list_models(arguments: argparse.Namespace) -> int:
     """Do `chrominance models`."""
     from .models.listing import models_table
@@ -530,11 +423,6 @@ def load_extractor(arguments: argparse.Namespace) -> FeatureExtractor:
         raise CommandError(str(error)) from error
     except ValueError as error:
         raise CommandError(str(error), USAGE) from error
-
-
-def complain(message: str) -> None:
-    """Say on stderr what went wrong, in one line."""
-    print(f"chrominance: error: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":

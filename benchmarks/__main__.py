@@ -15,6 +15,7 @@ BENCHMARKS = (
     "network",
     "quality",
     "real_or_fake",
+    "recolor",
     "retrieval",
     "samples",
     "scorecard",

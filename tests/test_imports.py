@@ -21,7 +21,8 @@ ALLOWED: dict[str, set[str]] = {
     "nodes": {"pipelines", "models", "color"},
     "training": {"pipelines", "models", "color"},
     "benchmarks": {"pipelines", "models", "color", "training"},
-    "__main__.py": {"pipelines", "models", "color"},
+    "commands": {"pipelines", "models", "color"},
+    "__main__.py": {"commands", "pipelines", "models", "color"},
     "__init__.py": {"nodes"},
     "install.py": set(),
 }

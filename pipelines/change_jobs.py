@@ -1,0 +1,180 @@
+"""Changing the colours of many pictures and clips: by palettes, by a reference, by a LUT."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
+
+from .batch import FAILURES, ClipProgress, Outcome, color_clip, explain, saved
+from .color_map import Change, change_stage
+from .color_match import ColorMatch, ColorSampler
+from .jobs import Job
+from .lut import Cube
+from .palette import MOST_COLORS, Palette
+from .palette_extract import Sampler
+from .palette_transport import paired
+from .pictures import check_writable, load_picture, save_picture
+from .recolor import PaletteEdit, PaletteModel
+from .recolor_soft import Lightness
+from .samples import PictureError
+
+# Frames of a clip that a palette or a match is fitted to.
+_FRAMES = 32
+# Colours that are taken of a picture where the palette to come has fewer: else what differs is one to it.
+_LEAST_COLORS = 6
+
+
+class Plan(Protocol):
+    """What is to be done to every picture and clip."""
+
+    def fit(self, job: Job, rate: float | Fraction | None = None) -> Change:
+        """Return the change for one picture or clip; ``rate``: of folders of frames."""
+        ...
+
+
+@dataclass(frozen=True)
+class RecolorPlan:
+    """Exchange palettes. ``source``: None takes each picture's or clip's own, paired by optimal transport.
+
+    ``method``, ``lightness``: see ``PaletteModel``. ``seed``: of the extraction.
+    """
+
+    target: Palette
+    source: Palette | None = None
+    method: str = "soft"
+    lightness: Lightness = "keep"
+    seed: int = 0
+    device: str = "cpu"
+
+    def fit(self, job: Job, rate: float | Fraction | None = None) -> PaletteEdit:
+        """Return the change of one picture or clip; raises PaletteError for palettes that do not fit."""
+        if self.source is not None:
+            return PaletteModel(self.source, self.method, device=self.device).edit(
+                self.target, self.lightness
+            )
+        sampler = Sampler(self.seed, 1 if job.kind == "picture" else _FRAMES)
+        for rgb in look_at(job, rate):
+            sampler.add(rgb)
+        count = min(max(len(self.target), _LEAST_COLORS), MOST_COLORS)
+        source = sampler.palette(count).merged()
+        model = PaletteModel(source, self.method, device=self.device)
+        return model.edit(paired(source, self.target), self.lightness)
+
+
+@dataclass(frozen=True, eq=False)
+class MatchPlan:
+    """Match colours to those of ``reference`` [3,K] Lab; the rest as in ``ColorMatch``."""
+
+    reference: Tensor
+    method: str = "monge_kantorovich"
+    lightness: Lightness = "keep"
+    seed: int = 0
+    device: str = "cpu"
+
+    def fit(self, job: Job, rate: float | Fraction | None = None) -> ColorMatch:
+        """Return the match of one picture or clip."""
+        sampler = ColorSampler(self.seed, 1 if job.kind == "picture" else _FRAMES)
+        for rgb in look_at(job, rate):
+            sampler.add(rgb)
+        return ColorMatch(
+            sampler.lab,
+            self.reference,
+            self.method,
+            lightness=self.lightness == "transfer",
+            seed=self.seed,
+            device=self.device,
+        )
+
+
+@dataclass(frozen=True)
+class LutPlan:
+    """Apply one look-up table."""
+
+    cube: Cube
+
+    def fit(self, job: Job, rate: float | Fraction | None = None) -> Cube:
+        """Return the table."""
+        return self.cube
+
+
+def look_at(job: Job, rate: float | Fraction | None = None) -> Iterator[Tensor]:
+    """Give a picture, or frames from all over a clip: rgb [3,H,W]."""
+    if job.kind == "picture":
+        yield load_picture(job.source).rgb
+        return
+    # PyAV is loaded for clips alone.
+    from .palette_extract import spread_out
+    from .video import open_reader
+
+    with open_reader(job.source, rate=rate if job.source.is_dir() else None, sound=False) as reader:
+        yield from spread_out((frame.rgb for frame in reader), reader.info.frames, _FRAMES)
+
+
+def load_mask(path: Path) -> Tensor:
+    """Read a mask, white where to change: [1,1,H,W] 0..1; alpha counts as black where it is clear."""
+    picture = load_picture(path)
+    mask = picture.rgb.mean(0, keepdim=True)
+    return (mask if picture.alpha is None else mask * picture.alpha)[None]
+
+
+def run_changes(
+    jobs: Sequence[Job],
+    plan: Plan,
+    *,
+    mask: Tensor | None = None,
+    strength: float = 1.0,
+    codec: str | None = None,
+    rate: float | Fraction | None = None,
+    device: str = "cpu",
+    clip_progress: ClipProgress | None = None,
+) -> Generator[Outcome]:
+    """Do each job; give what became of it, in order.
+
+    ``mask``: [1,1,H,W] 0..1, of the size of every picture. The rest as in ``run_jobs``.
+    """
+    saving: tuple[Job, Future[None]] | None = None
+    with ThreadPoolExecutor(1, "save") as pool:
+        for job in jobs:
+            failure, picture = None, None
+            try:
+                job.target.parent.mkdir(parents=True, exist_ok=True)
+                change = plan.fit(job, rate)
+                if job.kind == "picture":
+                    picture = load_picture(job.source)
+                    check_writable(job.target, picture)
+                    check_mask(job.source, picture.rgb, mask)
+                    rgb = picture.rgb[None].to(device)
+                    changed = change.apply(rgb, mask=mask, strength=strength)
+                    picture = picture.with_rgb(changed[0].cpu())
+                else:
+                    stage = change_stage(change, mask=mask, strength=strength)
+                    color_clip(job, stage, codec, rate, clip_progress)
+            except FAILURES as error:
+                picture, failure = None, Outcome(job, "failed", explain(job, error))
+            if saving is not None:
+                yield saved(*saving)
+                saving = None
+            if picture is not None:
+                saving = (job, pool.submit(save_picture, job.target, picture))
+            else:
+                yield failure or Outcome(job, "done")
+        if saving is not None:
+            yield saved(*saving)
+
+
+def check_mask(source: Path, rgb: Tensor, mask: Tensor | None) -> None:
+    """Raise PictureError where a mask [1,1,H,W] has not the size of a picture [3,H,W]."""
+    if mask is not None and mask.shape[2:] != rgb.shape[1:]:
+        (h, w), (height, width) = mask.shape[2:], rgb.shape[1:]
+        raise PictureError(f"{source}: it is {width}×{height}, the mask {w}×{h}: they must be of one size")
+
+
+def with_inputs(jobs: Sequence[Job], files: Sequence[Path]) -> list[Job]:
+    """Return the jobs with the files that they depend on: a changed palette makes results old."""
+    return [replace(job, references=tuple(files)) for job in jobs]
