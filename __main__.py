@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import __version__
+from .commands.palette import add_palette
 from .commands.recolor import add_lut, add_match, add_recolor
 from .commands.screen import (
     CODECS,
@@ -102,6 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     models.set_defaults(run=list_models)
     add_references(commands)
+    add_palette(commands)
     add_recolor(commands)
     add_match(commands)
     add_lut(commands)

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 _Commands = argparse._SubParsersAction
 
 RECOLOR_HELP = """\
-PALETTE is a JSON file, {"colors": [{"hex": "#c04030", "locked": true}, ...]}, or colours separated by commas:
-'#c04030,#204060'. The colours of --to stand in for those of --from one by one; a colour that is locked in
-either stays, and so does what belongs to it. Without --from each picture's own palette is taken, a clip's as
-one, and paired with --to by optimal transport.
+PALETTE is a file, JSON as `chrominance palette` writes it ({"colors": [{"hex": "#c04030", "locked": true},
+...]}), .gpl, .ase or .css, or colours separated by commas: '#c04030,#204060'. Those of --to stand in for
+those of --from one by one; a colour that is locked in either stays, and so does what belongs to it. Without
+--from each picture's own palette is taken, a clip's as one, and paired with --to by optimal transport.
 
 --lightness keep changes hue and chroma alone; transfer lightness too. --mask is a picture of the same size,
 white where colours may change. --cube writes the change as a LUT for other programs: with --from, or for one
@@ -57,6 +57,12 @@ def add_recolor(commands: _Commands[argparse.ArgumentParser]) -> None:
         dest="source",
         metavar="PALETTE",
         help="those to exchange (default: the picture's own)",
+    )
+    add(
+        "--pairing",
+        choices=("order", "transport"),
+        default="order",
+        help="how the colours of --from find theirs: one by one (default), or by optimal transport",
     )
     add("--method", choices=("soft", "chang"), default="soft", help="soft mixtures (default), or Chang 2015")
     _add_lightness(parser)
@@ -93,7 +99,6 @@ def run_recolor(arguments: argparse.Namespace) -> int:
     """Do `chrominance recolor`."""
     from ..pipelines.change_jobs import RecolorPlan
     from ..pipelines.palette import PaletteError
-    from ..pipelines.recolor import PaletteModel
 
     try:
         target, inputs = read_palette(arguments.to)
@@ -108,10 +113,10 @@ def run_recolor(arguments: argparse.Namespace) -> int:
             arguments.lightness,
             arguments.seed,
             choose_device(arguments.device),
+            arguments.pairing,
         )
         if source is not None:
-            # What does not fit is said once, not for every picture.
-            PaletteModel(source, arguments.method).edit(target, arguments.lightness)
+            plan.fit_to(())  # what does not fit is said once, not for every picture
     except PaletteError as error:
         raise CommandError(str(error), USAGE) from error
     return _run(arguments, plan, inputs, plan.fit, one_cube=source is not None)
@@ -157,15 +162,11 @@ def read_palette(text: str) -> tuple[Palette, list[Path]]:
     Raises PaletteError for what is neither.
     """
     from ..pipelines.palette import Palette, PaletteError
+    from ..pipelines.palette_files import load_palette
 
     path = Path(text).expanduser()
     if path.is_file():
-        try:
-            return Palette.from_json(path.read_text(encoding="utf-8-sig")), [path]
-        except (OSError, UnicodeDecodeError) as error:
-            raise PaletteError(f"{path}: cannot be read ({error})") from error
-        except PaletteError as error:
-            raise PaletteError(f"{path}: {error}") from None
+        return load_palette(path), [path]
     if path.suffix and not text.startswith("#") and "," not in text:
         raise PaletteError(f"{path}: no such file")
     return Palette.from_hex([one for one in text.split(",") if one.strip()]), []

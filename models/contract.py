@@ -136,6 +136,12 @@ class Colorizer(ABC):
         """The floating type that the network computes in."""
         return next(self.network.parameters()).dtype
 
+    def check_once(self) -> None:
+        """Run ``before_first_use`` if it has not run yet; every way into the network begins with this."""
+        if self.before_first_use is not None:
+            self.before_first_use()
+            self.before_first_use = None
+
     def to(self, device: torch.device | str) -> Colorizer:
         """Move the network to ``device``; return self."""
         self.network.to(device)
@@ -202,9 +208,7 @@ class Colorizer(ABC):
                 f"the exemplar was made by {exemplar.system}: make it with this model's encode_exemplar"
             )
         _check_condition_shapes(conditions, len(L))
-        if self.before_first_use is not None:
-            self.before_first_use()
-            self.before_first_use = None
+        self.check_once()
         return conditions
 
     def distribution(

@@ -69,6 +69,5 @@ def _extractor(checkpoint: Checkpoint, dtype: torch.dtype) -> FeatureExtractor:
     colorizer = assemble(checkpoint, dtype=dtype, systems=(EMBEDDED,))
     assert isinstance(colorizer, EmbeddedColorizer)
     assert isinstance(colorizer.network, EmbeddedNetwork)
-    if colorizer.before_first_use is not None:
-        colorizer.before_first_use()
+    colorizer.check_once()
     return EmbeddedFeatures(colorizer.network)

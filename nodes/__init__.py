@@ -16,19 +16,30 @@ class ChrominanceExtension(ComfyExtension):
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """Return every node of the pack; a new one gets its line here."""
+        from .color_match import ColorMatch, ColorMatchVideo
         from .colorize import AutoColorize
         from .exemplar import ExemplarColorize, ExemplarWarp
         from .exemplar_video import ExemplarVideo
         from .hints import HintColorize
+        from .illumination import Illumination
         from .lab import LabMerge, LabSplit
         from .loader import LoadColorizer
+        from .lut import ApplyLUT, ApplyLUTVideo, LoadLUT, SaveLUT
         from .metrics import ColorMetrics
+        from .palette import PaletteEdit, PaletteExtract, PaletteMasks
+        from .palette_colorize import PaletteColorize
+        from .palette_files import LoadPalette, SavePalette
+        from .recolor import PaletteRecolor, PaletteRecolorVideo
         from .retrieval import FindReference
         from .variants import ColorVariants
         from .video import ColorizeVideo
 
         return [
+            ApplyLUT,
+            ApplyLUTVideo,
             AutoColorize,
+            ColorMatch,
+            ColorMatchVideo,
             ColorMetrics,
             ColorVariants,
             ColorizeVideo,
@@ -37,9 +48,20 @@ class ChrominanceExtension(ComfyExtension):
             ExemplarWarp,
             FindReference,
             HintColorize,
+            Illumination,
             LabMerge,
             LabSplit,
             LoadColorizer,
+            LoadLUT,
+            LoadPalette,
+            PaletteColorize,
+            PaletteEdit,
+            PaletteExtract,
+            PaletteMasks,
+            PaletteRecolor,
+            PaletteRecolorVideo,
+            SaveLUT,
+            SavePalette,
         ]
 
 

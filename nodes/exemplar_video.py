@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io as streams
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from comfy_api.latest import io
@@ -14,7 +14,7 @@ from . import host
 from .exemplar import gather, reference_inputs
 from .settings import make_settings, setting_inputs
 from .sockets import CATEGORY, COLORIZER
-from .video import encoding_inputs, stream, trim_of
+from .video import encoding_inputs, read_again, stream
 
 if TYPE_CHECKING:
     from comfy_api.latest import Input
@@ -86,17 +86,9 @@ class ExemplarVideo(io.ComfyNode):
         """Run the node."""
         # Here, not above: PyAV takes a while to import.
         from ..pipelines.keyframes import ClipColorizer
-        from ..pipelines.video import open_reader
 
         settings = make_settings(strength, saturation, temperature, size)
         hosted = host.hosted(colorizer)
-
-        def open_again() -> Iterator[Frame]:
-            source = video.get_stream_source()
-            if isinstance(source, streams.BytesIO):  # it is being read already
-                source = streams.BytesIO(source.getvalue())
-            with open_reader(source, trim=trim_of(video), sound=False) as reader:
-                yield from reader
 
         def stage(clip: Iterator[Frame], info: VideoInfo) -> Iterator[Frame]:
             report = host.progress(info.frames)
@@ -104,7 +96,8 @@ class ExemplarVideo(io.ComfyNode):
             known = gather(references, host.ready_features(features, hosted, memory))
             guide = Guide(hosted.ready(memory), known, trust=trust, size=settings.size)
             numbers = parse_frames(frames, len(known))
-            for frame in ClipColorizer(guide, numbers, settings, open_again=open_again)(clip, info):
+            again = partial(read_again, video)
+            for frame in ClipColorizer(guide, numbers, settings, open_again=again)(clip, info):
                 yield frame
                 report(1)
 

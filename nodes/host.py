@@ -122,9 +122,7 @@ def ready_features(name: str, hosted: HostedColorizer, memory: int = 0) -> Featu
     if not isinstance(hosted.colorizer.network, EmbeddedNetwork):
         hosted = hosted_colorizer()
     colorizer = hosted.ready(memory)
-    if colorizer.before_first_use is not None:
-        colorizer.before_first_use()
-        colorizer.before_first_use = None
+    colorizer.check_once()
     network = colorizer.network
     assert isinstance(network, EmbeddedNetwork)
     return EmbeddedFeatures(network)
@@ -280,19 +278,45 @@ def named_folder(name: str) -> Path:
 
     Raises ValueError for no name, and for a relative path that leaves the input folder.
     """
-    path = Path(name.strip()).expanduser()
-    if not name.strip():
+    return _named(name, "folder")
+
+
+def named_file(name: str) -> Path:
+    """Return the file that a user names, as ``named_folder`` does."""
+    return _named(name, "file")
+
+
+def _named(name: str, kind: str) -> Path:
+    # Windows' "copy as path" puts quotes around it.
+    name = name.strip().strip('"')
+    path = Path(name).expanduser()
+    if not name:
         raise ValueError(
-            "folder is empty: write a folder's path, or its name inside of ComfyUI's input folder"
+            f"{kind} is empty: write a {kind}'s path, or its name inside of ComfyUI's input folder"
         )
     if path.is_absolute():
         return path
     base = Path(folder_paths.get_input_directory()).resolve()
     if not (base / path).resolve().is_relative_to(base):
         raise ValueError(
-            f"{name} leads out of ComfyUI's input folder: write the whole path of another folder"
+            f"{name} leads out of ComfyUI's input folder: write the whole path of another {kind}"
         )
     return base / path
+
+
+def output_file(prefix: str, extension: str) -> Path:
+    """Return a new path in ComfyUI's output folder: ``prefix``, which may begin with folders, and a number.
+
+    Raises ValueError for one that leaves the output folder.
+    """
+    base = Path(folder_paths.get_output_directory()).resolve()
+    if not prefix.strip() or not (base / prefix).resolve().is_relative_to(base):
+        raise ValueError(
+            f"filename_prefix must be a name, perhaps with folders before it, in ComfyUI's output folder, "
+            f"got {prefix!r}"
+        )
+    folder, name, count, _, _ = folder_paths.get_save_image_path(prefix, str(base))
+    return Path(folder) / f"{name}_{count:05}_{extension}"
 
 
 def temporary_file(extension: str) -> Path:

@@ -137,8 +137,7 @@ def _extractor(hosted: host.HostedColorizer) -> FeatureExtractor:
             "network, or nothing"
         )
     colorizer = hosted.ready(host.working_memory(hosted.colorizer, SIDE, SIDE, SIDE, host.GPU_BATCH))
-    if colorizer.before_first_use is not None:
-        colorizer.before_first_use()
+    colorizer.check_once()
     network = colorizer.network
     assert isinstance(network, EmbeddedNetwork)
     return EmbeddedFeatures(network)

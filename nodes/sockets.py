@@ -7,10 +7,16 @@ import torch.nn.functional as F
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..pipelines.palette import Palette
+
 #: Lightness, chroma and alpha, exact: carries pipelines.merge.LabImage.
 LAB = io.Custom("LAB")
 #: A loaded colorizer: carries nodes.host.HostedColorizer.
 COLORIZER = io.Custom("COLORIZER")
+#: A few colours with weights and locks: carries pipelines.palette.Palette.
+PALETTE = io.Custom("PALETTE")
+#: A change of colours, the same wherever a colour occurs: carries a pipelines.color_map.Change.
+LUT = io.Custom("LUT")
 
 #: Where nodes of the pack stand in ComfyUI's menus.
 CATEGORY = "Chrominance"
@@ -31,6 +37,16 @@ def image_to_rgb(image: Tensor, name: str) -> tuple[Tensor, Tensor | None]:
     if planes.shape[1] == 1:
         return planes.expand(-1, 3, -1, -1), None
     return planes[:, :3], planes[:, 3:] if planes.shape[1] == 4 else None
+
+
+def check_palette(palette: Palette, name: str) -> Palette:
+    """Return what a PALETTE socket carries; raises ValueError for another pack's socket of the same name."""
+    if not isinstance(palette, Palette):
+        raise ValueError(
+            f"{name} must come from a palette node of Chrominance, such as Palette Extract, got "
+            f"{type(palette).__name__}"
+        )
+    return palette
 
 
 def fill_image(image: Tensor, part: slice, rgb: Tensor, alpha: Tensor | None) -> None:

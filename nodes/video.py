@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io as streams
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
@@ -109,6 +110,20 @@ def stream(video: Input.Video, stage: Stage, codec: str, crf: int) -> io.NodeOut
         video.get_stream_source(), target, stage, codec=Encoding(codec, crf=crf), trim=trim_of(video)
     )
     return io.NodeOutput(InputImpl.VideoFromFile(str(target)))
+
+
+def source_of(video: Input.Video) -> str | streams.BytesIO:
+    """Return where a VIDEO is read from, also while it is being read elsewhere."""
+    source = video.get_stream_source()
+    return streams.BytesIO(source.getvalue()) if isinstance(source, streams.BytesIO) else source
+
+
+def read_again(video: Input.Video) -> Iterator[Frame]:
+    """Give the frames of a VIDEO, also while it is being read elsewhere."""
+    from ..pipelines.video import open_reader
+
+    with open_reader(source_of(video), trim=trim_of(video), sound=False) as reader:
+        yield from reader
 
 
 def trim_of(video: Input.Video) -> tuple[Fraction, Fraction] | None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from .batch import FAILURES, ClipProgress, Outcome, color_clip, explain, saved
+from .clip_sample import SAMPLED_FRAMES, sample_frames
 from .color_map import Change, change_stage
 from .color_match import ColorMatch, ColorSampler
 from .jobs import Job
 from .lut import Cube
-from .palette import MOST_COLORS, Palette
+from .palette import MOST_COLORS, Palette, PaletteError
 from .palette_extract import Sampler
 from .palette_transport import paired
 from .pictures import check_writable, load_picture, save_picture
@@ -24,10 +26,11 @@ from .recolor import PaletteEdit, PaletteModel
 from .recolor_soft import Lightness
 from .samples import PictureError
 
-# Frames of a clip that a palette or a match is fitted to.
-_FRAMES = 32
 # Colours that are taken of a picture where the palette to come has fewer: else what differs is one to it.
 _LEAST_COLORS = 6
+
+#: How colours of two palettes find each other: one by one in their order, or by optimal transport.
+PAIRINGS = ("order", "transport")
 
 
 class Plan(Protocol):
@@ -42,7 +45,8 @@ class Plan(Protocol):
 class RecolorPlan:
     """Exchange palettes. ``source``: None takes each picture's or clip's own, paired by optimal transport.
 
-    ``method``, ``lightness``: see ``PaletteModel``. ``seed``: of the extraction.
+    ``pairing``: how the colours of a ``source`` find theirs, of PAIRINGS. ``method``, ``lightness``: see
+    ``PaletteModel``. ``seed``: of the extraction.
     """
 
     target: Palette
@@ -50,21 +54,34 @@ class RecolorPlan:
     method: str = "soft"
     lightness: Lightness = "keep"
     seed: int = 0
-    device: str = "cpu"
+    device: str | torch.device = "cpu"
+    pairing: str = "order"
 
     def fit(self, job: Job, rate: float | Fraction | None = None) -> PaletteEdit:
         """Return the change of one picture or clip; raises PaletteError for palettes that do not fit."""
         if self.source is not None:
-            return PaletteModel(self.source, self.method, device=self.device).edit(
-                self.target, self.lightness
-            )
-        sampler = Sampler(self.seed, 1 if job.kind == "picture" else _FRAMES)
-        for rgb in look_at(job, rate):
-            sampler.add(rgb)
-        count = min(max(len(self.target), _LEAST_COLORS), MOST_COLORS)
-        source = sampler.palette(count).merged()
-        model = PaletteModel(source, self.method, device=self.device)
-        return model.edit(paired(source, self.target), self.lightness)
+            return self.fit_to(())
+        frames = 1 if job.kind == "picture" else SAMPLED_FRAMES
+        return self.fit_to(((rgb, None) for rgb in look_at(job, rate)), frames)
+
+    def fit_to(self, pictures: Iterable[tuple[Tensor, Tensor | None]], frames: int = 1) -> PaletteEdit:
+        """Return the change of all ``pictures``, rgb [3,H,W] with a mask [H,W] or None, about ``frames``.
+
+        They are looked at only where there is no source. Raises PaletteError for palettes that do not fit.
+        """
+        if self.pairing not in PAIRINGS:
+            raise PaletteError(f"the pairing must be one of {', '.join(PAIRINGS)}, got {self.pairing!r}")
+        source, target = self.source, self.target
+        if source is None:
+            sampler = Sampler(self.seed, frames)
+            for rgb, mask in pictures:
+                sampler.add(rgb, mask)
+            count = min(max(len(target), _LEAST_COLORS), MOST_COLORS)
+            source = sampler.palette(count).merged()
+            target = paired(source, target)
+        elif self.pairing == "transport":
+            target = paired(source, target)
+        return PaletteModel(source, self.method, device=self.device).edit(target, self.lightness)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,13 +92,18 @@ class MatchPlan:
     method: str = "monge_kantorovich"
     lightness: Lightness = "keep"
     seed: int = 0
-    device: str = "cpu"
+    device: str | torch.device = "cpu"
 
     def fit(self, job: Job, rate: float | Fraction | None = None) -> ColorMatch:
         """Return the match of one picture or clip."""
-        sampler = ColorSampler(self.seed, 1 if job.kind == "picture" else _FRAMES)
-        for rgb in look_at(job, rate):
-            sampler.add(rgb)
+        frames = 1 if job.kind == "picture" else SAMPLED_FRAMES
+        return self.fit_to(((rgb, None) for rgb in look_at(job, rate)), frames)
+
+    def fit_to(self, pictures: Iterable[tuple[Tensor, Tensor | None]], frames: int = 1) -> ColorMatch:
+        """Return the match of all ``pictures``, rgb [3,H,W] with a mask [H,W] or None, about ``frames``."""
+        sampler = ColorSampler(self.seed, frames)
+        for rgb, mask in pictures:
+            sampler.add(rgb, None if mask is None else mask[None])
         return ColorMatch(
             sampler.lab,
             self.reference,
@@ -108,12 +130,7 @@ def look_at(job: Job, rate: float | Fraction | None = None) -> Iterator[Tensor]:
     if job.kind == "picture":
         yield load_picture(job.source).rgb
         return
-    # PyAV is loaded for clips alone.
-    from .palette_extract import spread_out
-    from .video import open_reader
-
-    with open_reader(job.source, rate=rate if job.source.is_dir() else None, sound=False) as reader:
-        yield from spread_out((frame.rgb for frame in reader), reader.info.frames, _FRAMES)
+    yield from sample_frames(job.source, rate=rate if job.source.is_dir() else None)
 
 
 def load_mask(path: Path) -> Tensor:

@@ -35,15 +35,23 @@ class Change(Protocol):
         ...
 
 
-def change_stage(change: Change, *, mask: Tensor | None = None, strength: float = 1.0) -> Stage:
+def change_stage(
+    change: Change,
+    *,
+    mask: Tensor | None = None,
+    strength: float = 1.0,
+    device: torch.device | str | None = None,
+) -> Stage:
     """Return a stage for ``process_video``: every frame by the same change, so that nothing can flicker.
 
-    ``mask``: [1,1,H,W] 0..1 for all frames. Index, time and alpha pass through.
+    ``mask``: [1,1,H,W] 0..1 for all frames. ``device``: where frames are changed, None where they are; they
+    come back to the CPU. Index, time and alpha pass through.
     """
 
     def stage(frames: Iterator[Frame], info: VideoInfo) -> Iterator[Frame]:
         for frame in frames:
-            yield replace(frame, rgb=change.apply(frame.rgb[None], mask=mask, strength=strength)[0])
+            rgb = change.apply(frame.rgb[None].to(device), mask=mask, strength=strength)[0]
+            yield replace(frame, rgb=rgb.to(frame.rgb.device))
 
     return stage
 

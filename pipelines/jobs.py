@@ -121,6 +121,24 @@ def plan_jobs(
     return Plan(tuple(unique), (*problems, *more), output.parent if alone else output)
 
 
+def find_inputs(inputs: Sequence[str], *, clip: bool = False) -> tuple[list[Job], list[str]]:
+    """Find what ``inputs`` name, for work that only looks: jobs whose target is their source, and problems.
+
+    The rest as in ``plan_jobs``.
+    """
+    sources, problems = expand(inputs)
+    jobs: list[Job] = []
+    for source in sources:
+        if source.is_dir() and not clip:
+            found = [replace(job, target=job.source) for job in folder_jobs(source, source, None)]
+            if not found:
+                problems.append(f"{source}: no pictures and no videos in this folder")
+            jobs.extend(found)
+        else:
+            jobs.append(Job(source, source, "clip" if is_clip(source, source) else "picture"))
+    return jobs, problems
+
+
 def with_variants(jobs: Sequence[Job], count: int) -> list[Job]:
     """Turn the job of each picture into one for each version of it; raises UsageError for a clip."""
     clip = next((job for job in jobs if job.kind == "clip"), None)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..color import lab_to_rgb, rgb_to_lab
+from ..color import lab_to_rgb_in_gamut, rgb_to_lab
 
 #: Colours that a palette holds at most.
 MOST_COLORS = 16
@@ -56,8 +56,8 @@ class Swatch:
 
     @property
     def hex(self) -> str:
-        """The nearest colour of 8-bit sRGB, as #rrggbb."""
-        rgb = lab_to_rgb(torch.tensor(self.lab, dtype=torch.float64), dim=0)
+        """The colour in 8 bits, as #rrggbb; what sRGB has not loses chroma at constant lightness and hue."""
+        rgb = lab_to_rgb_in_gamut(torch.tensor(self.lab, dtype=torch.float64), dim=0)
         return "#" + "".join(f"{value:02x}" for value in (rgb * 255).round().clamp(0, 255).int().tolist())
 
 

@@ -110,7 +110,7 @@ class Sampler:
             if count is None
             else _cluster(points, weight, count, self.seed)
         )
-        nearest, _ = _nearest(points, centres)
+        nearest = _nearest(points, centres)
         share = np.bincount(nearest, weight, len(centres))
         order = np.argsort(-share, kind="stable")
         order = order[share[order] > 0]
@@ -180,23 +180,30 @@ def _spread(
 ) -> NDArray[np.float32]:
     """Choose starts far from each other: D. Arthur, S. Vassilvitskii, "k-means++", SODA 2007."""
     chosen = [int(random.choice(len(points), p=mass / mass.sum(dtype=np.float64)))]
-    distance = np.square(points - points[chosen[0]]).sum(1)
+    distance = _squared(points, points[chosen[0]])
     while len(chosen) < count:
         pull = (mass * distance).astype(np.float64)
         if pull.sum() <= 0:
             break
         chosen.append(int(random.choice(len(points), p=pull / pull.sum())))
-        distance = np.minimum(distance, np.square(points - points[chosen[-1]]).sum(1))
+        distance = np.minimum(distance, _squared(points, points[chosen[-1]]))
     return points[chosen]
+
+
+def _squared(points: NDArray[np.float32], centre: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the squared distances of points [N,3] from one."""
+    apart = np.square(points - centre)
+    return apart[:, 0] + apart[:, 1] + apart[:, 2]
 
 
 def _lloyd(
     points: NDArray[np.float32], weight: NDArray[np.float32], centres: NDArray[np.float32], rounds: int
 ) -> NDArray[np.float32]:
+    parts = [weight * points[:, n] for n in range(3)]
     for _ in range(rounds):
-        nearest, _ = _nearest(points, centres)
+        nearest = _nearest(points, centres)
         mass = np.bincount(nearest, weight, len(centres))
-        sums = np.stack([np.bincount(nearest, weight * points[:, n], len(centres)) for n in range(3)], 1)
+        sums = np.stack([np.bincount(nearest, part, len(centres)) for part in parts], 1)
         moved = np.where(mass[:, None] > 0, sums / np.maximum(mass, 1e-12)[:, None], centres).astype(
             np.float32
         )
@@ -206,16 +213,13 @@ def _lloyd(
     return centres
 
 
-def _nearest(
-    points: NDArray[np.float32], centres: NDArray[np.float32]
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return each point's nearest centre, and the squared distance."""
-    squared = np.square(centres).sum(1) - 2 * (points @ centres.T)
-    nearest = squared.argmin(1)
-    least = np.take_along_axis(squared, nearest[:, None], 1)[:, 0] + np.square(points).sum(1)
-    return nearest, np.maximum(least, 0)
+def _nearest(points: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the number of each point's nearest centre."""
+    # Without the square of the point, which is the same for all centres.
+    return (points @ (-2 * centres.T) + np.square(centres).sum(1)).argmin(1)
 
 
 def _error(points: NDArray[np.float32], weight: NDArray[np.float32], centres: NDArray[np.float32]) -> float:
-    _, squared = _nearest(points, centres)
-    return float((weight * np.sqrt(squared)).sum() / weight.sum())
+    """Return the mean distance of points from their nearest centres."""
+    distance = np.sqrt(_squared(points, centres[_nearest(points, centres)]))
+    return float(np.dot(weight, distance) / weight.sum())

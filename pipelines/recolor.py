@@ -76,7 +76,7 @@ class PaletteEdit(Tabulated):
             )
         if lightness not in get_args(Lightness):
             raise PaletteError(f'lightness must be "keep" or "transfer", got {lightness!r}')
-        self.model = model
+        self.model, self.target = model, target
         new = target.lab
         new[:, 0].clamp_(0, 100)
         self.exchange = Exchange(source.lab, new, source.locked | target.locked, lightness)

@@ -69,7 +69,7 @@ def _weights(lab: Tensor, palette: Tensor) -> Tensor:
         xy = (apart[0] * weighted[1]).sum(0)
         xz = (apart[0] * weighted[2]).sum(0)
         yz = (apart[1] * weighted[2]).sum(0)
-        step = _solve(xx, yy, zz, xy, xz, yz, mean - gamma * pull)
+        step = solve_symmetric(xx, yy, zz, xy, xz, yz, mean - gamma * pull)
         length = step.square().sum(0).sqrt_() * diameter
         settled = length < _TOLERANCE
         if bool(settled.any()):
@@ -114,7 +114,9 @@ def _dual(near: Tensor, way: Tensor, pull: Tensor, gamma: float) -> tuple[Tensor
     return weights.div_(total), total.log_().add_(top).add_(pull.square().sum(0), alpha=gamma / 2)
 
 
-def _solve(xx: Tensor, yy: Tensor, zz: Tensor, xy: Tensor, xz: Tensor, yz: Tensor, right: Tensor) -> Tensor:
+def solve_symmetric(
+    xx: Tensor, yy: Tensor, zz: Tensor, xy: Tensor, xz: Tensor, yz: Tensor, right: Tensor
+) -> Tensor:
     """Solve symmetric 3 x 3 systems, one for each column of ``right`` [3,K], by their cofactors."""
     a, b, c = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
     d, e, f = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy

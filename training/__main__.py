@@ -1,21 +1,30 @@
-"""Training from the command line: ``python -m chrominance.training embedded --data PHOTOS…``, or ``plot``."""
+"""Training from the command line: ``python -m chrominance.training NAME --data PHOTOS…``, or ``plot``."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import sys
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from ..models import shipped_weights
+from ..models.colorhouse import illumination, palette_extractor
+from ..models.colorhouse.illumination import IlluminationPredictor
+from ..models.colorhouse.palette_extractor import PaletteExtractor
 from ..pipelines.photo_set import PhotoSet, read_categories
 from .embedded import EmbeddedTrainer, Places, Recipe
+from .illumination import illumination_loss
+from .palette_extractor import palette_loss
 from .plot import plot_log
 from .review import Review
+from .small import Loss, SmallRecipe, SmallTrainer
+from .thumbnails import load_thumbnails
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,6 +58,24 @@ def _parser() -> argparse.ArgumentParser:
         flag = "--" + item.name.replace("_", "-")
         p.add_argument(flag, type=kind, default=item.default, help=f"default {item.default}")
     p.set_defaults(run=train_embedded)
+    for name, what in (
+        ("illumination", "train the predictor of a picture's light"),
+        ("palette_extractor", "train the extractor of five colours"),
+    ):
+        p = commands.add_parser(name, help=what)
+        p.add_argument("--data", nargs="+", required=True, type=Path, help="tars or folders of colour photos")
+        p.add_argument("--state", required=True, type=Path, help="folder for checkpoints and log")
+        p.add_argument(
+            "--resume", action="store_true", help="go on from the state, or from what ships where it is lost"
+        )
+        p.add_argument("--hours", type=float, help="stop (and save) after this long")
+        p.add_argument("--threads", type=int, help="processor threads")
+        for item in fields(SmallRecipe):
+            flag = "--" + item.name.replace("_", "-")
+            p.add_argument(
+                flag, type=type(item.default), default=item.default, help=f"default {item.default}"
+            )
+        p.set_defaults(run=train_small, network=name)
     p = commands.add_parser("plot", help="draw the log of a run")
     p.add_argument("state", type=Path, help="the --state folder of the run")
     p.add_argument("-o", "--output", type=Path, required=True, help="picture to write (.png, .svg, .pdf)")
@@ -96,6 +123,32 @@ def train_embedded(options: argparse.Namespace) -> None:
     else:
         trainer.start_fresh()
     trainer.run(None if options.hours is None else options.hours * 3600)
+
+
+def train_small(options: argparse.Namespace) -> None:
+    """Do ``training illumination`` and ``training palette_extractor``."""
+    networks: dict[str, tuple[Callable[[], nn.Module], Loss, int]] = {
+        "illumination": (IlluminationPredictor, illumination_loss, illumination.SIZE),
+        "palette_extractor": (PaletteExtractor, palette_loss, palette_extractor.SIZE),
+    }
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    recipe = SmallRecipe(**{item.name: getattr(options, item.name) for item in fields(SmallRecipe)})
+    build, loss, size = networks[options.network]
+    trainer = SmallTrainer(options.network, build(), loss, size, recipe, options.state)
+    if options.resume and (options.state / "state.pt").is_file():
+        trainer.resume()
+        logging.info("resumed at %d samples", trainer.samples)
+    elif options.resume:
+        trainer.start_from(load_file(shipped_weights(options.network)))
+        logging.info("started from the shipped weights")
+    elif (options.state / "state.pt").exists():
+        raise FileExistsError(f"{options.state / 'state.pt'} is there: add --resume, or name another --state")
+    photos = PhotoSet(options.data)
+    photos.drop_unusable()
+    logging.info("%d photos", len(photos))
+    trainer.run(load_thumbnails(photos), None if options.hours is None else options.hours * 3600)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ class Color2EmbedColorizer(Colorizer):
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the colour vectors [B,512] float32 of reference pictures, rgb [B,3,H,W] 0..1."""
         check_reference(rgb)
+        self.check_once()
         rgb = rgb.to(self.device, torch.float32)
         size = working_size(rgb.shape[-2], rgb.shape[-1], self.spec.size, multiple=self.spec.multiple)
         if rgb.shape[-2:] != size:

@@ -76,6 +76,7 @@ class EmbeddedColorizer(Colorizer):
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the colour vectors [B,512] of reference pictures, rgb [B,3,H,W] 0..1."""
         check_reference(rgb)
+        self.check_once()
         size = (DESCRIBED_SIZE, DESCRIBED_SIZE)
         small = F.interpolate(rgb.to(self.device, torch.float32), size, mode="bilinear", antialias=True)
         return self._embedded.encode_reference(rgb_to_lab(small.clamp(0, 1))).float()
@@ -91,6 +92,7 @@ class EmbeddedColorizer(Colorizer):
             share = lab.new_full(lab.shape[:2], 1 / lab.shape[1])
         if share.shape != lab.shape[:2] or bool((share < 0).any()) or not bool((share.sum(1) > 0).all()):
             raise ValueError(f"shares must be {list(lab.shape[:2])}, none below 0 and not all of them 0")
+        self.check_once()
         lit = torch.full((len(lab),), illumination is not None, device=self.device)
         light = lab.new_zeros(len(lab), 2) if illumination is None else illumination.expand(len(lab), 2)
         lab, share, light = (part.to(self.device, torch.float32) for part in (lab, share, light))

@@ -65,6 +65,7 @@ class ExemplarVideoColorizer(Colorizer):
             raise ValueError(f"one reference is matched at a time, got {len(rgb)} pictures: give [1,3,H,W]")
         if size is not None and not 16 <= size <= 4096:
             raise ValueError(f"working size must be 16..4096, got {size}")
+        self.check_once()
         shape = self._working_size(rgb, size or self.spec.size)
         rgb = rgb.to(self.device, torch.float32)
         if rgb.shape[-2:] != shape:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 STUBS = Path(__file__).parents[1] / "nodes_api_stubs"
@@ -59,6 +62,7 @@ def comfy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(folder_paths, "models_dir", str(tmp_path / "models"))
     monkeypatch.setattr(folder_paths, "temp_directory", str(tmp_path / "temp"))
     monkeypatch.setattr(folder_paths, "input_directory", str(tmp_path / "input"))
+    monkeypatch.setattr(folder_paths, "output_directory", str(tmp_path / "output"))
     monkeypatch.setattr(folder_paths, "folder_names_and_paths", {})
     monkeypatch.setattr(management, "interrupted", False)
     monkeypatch.setattr(management, "current_loaded_models", [])
@@ -87,3 +91,36 @@ def hosted(plain: PlainColorizer) -> host.HostedColorizer:
 def pictures() -> Tensor:
     """Three colourful pictures as an IMAGE [3,33,47,3]."""
     return torch.rand(3, 33, 47, 3, generator=torch.Generator().manual_seed(5))
+
+
+@pytest.fixture
+def clip_over(tmp_path: Path) -> Callable[[Tensor], Any]:
+    """Make of an IMAGE, 128 x 172 pixels or larger, a VIDEO of four frames that move over it."""
+    import av
+    from comfy_api.latest import InputImpl
+
+    def write(image: Tensor) -> Any:
+        path = tmp_path / "clip.mp4"
+        with av.open(str(path), "w") as out:
+            stream = out.add_stream("h264", rate=10, options={"crf": "4"})
+            stream.width, stream.height, stream.pix_fmt = 160, 128, "yuv420p"
+            for number in range(4):
+                frame = image[0, :128, 4 * number : 4 * number + 160, :3]
+                pixels = (frame * 255).round().byte().numpy()
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            out.mux(stream.encode())
+        return InputImpl.VideoFromFile(str(path))
+
+    return write
+
+
+@pytest.fixture
+def frames_of() -> Callable[[Any], NDArray[np.uint8]]:
+    """Read all frames of a VIDEO, [N,H,W,3]."""
+    import av
+
+    def read(video: Any) -> NDArray[np.uint8]:
+        with av.open(video.get_stream_source()) as container:
+            return np.stack([one.to_ndarray(format="rgb24") for one in container.decode(video=0)])
+
+    return read

@@ -66,6 +66,51 @@ RELEASED = {
         ],
         ["IMAGE", "MASK", "LAB"],
     ),
+    "ChrominanceApplyLUT": (["image", "lut", "mask", "strength"], ["IMAGE"]),
+    "ChrominanceApplyLUTVideo": (["video", "lut", "strength", "codec", "crf"], ["VIDEO"]),
+    "ChrominanceColorMatch": (
+        ["image", "reference", "mask", "method", "lightness", "strength", "seed"],
+        ["IMAGE", "LUT"],
+    ),
+    "ChrominanceColorMatchVideo": (
+        ["video", "reference", "method", "lightness", "strength", "seed", "codec", "crf"],
+        ["VIDEO", "LUT"],
+    ),
+    "ChrominanceIllumination": (
+        ["image", "mask", "method", "light", "target", "kelvin", "together", "strength"],
+        ["IMAGE", "STRING", "STRING", "LUT"],
+    ),
+    "ChrominanceLoadLUT": (["file"], ["LUT"]),
+    "ChrominanceLoadPalette": (["file"], ["PALETTE", "IMAGE", "STRING", "STRING"]),
+    "ChrominancePaletteColorize": (
+        [
+            *("image", "palette", "colorizer", "mask", "light"),
+            *("strength", "saturation", "temperature", "size"),
+        ],
+        ["IMAGE", "MASK", "LAB"],
+    ),
+    "ChrominancePaletteEdit": (
+        ["palette", "other", "colors", "blend", "harmony", "sort", "merge"],
+        ["PALETTE", "IMAGE", "STRING", "STRING"],
+    ),
+    "ChrominancePaletteExtract": (
+        ["source", "mask", "method", "count", "seed"],
+        ["PALETTE", "IMAGE", "STRING", "STRING"],
+    ),
+    "ChrominancePaletteMasks": (["image", "palette"], ["MASK"]),
+    "ChrominancePaletteRecolor": (
+        ["image", "target", "source", "mask", "method", "lightness", "pairing", "strength"],
+        ["IMAGE", "LUT", "PALETTE", "PALETTE"],
+    ),
+    "ChrominancePaletteRecolorVideo": (
+        [
+            *("video", "target", "source", "method", "lightness", "pairing", "strength"),
+            *("codec", "crf"),
+        ],
+        ["VIDEO", "LUT", "PALETTE", "PALETTE"],
+    ),
+    "ChrominanceSaveLUT": (["lut", "filename_prefix", "size"], ["STRING"]),
+    "ChrominanceSavePalette": (["palette", "filename_prefix", "format"], ["STRING"]),
     "ChrominanceLoadColorizer": (["model_name", "dtype"], ["COLORIZER"]),
     "ChrominanceAutoColorize": (
         ["image", "colorizer", "mask", "strength", "saturation", "temperature", "size"],
@@ -112,6 +157,8 @@ def test_widgets_have_a_default_in_range(node):
             assert widget.default in widget.options
         elif isinstance(getattr(widget, "default", None), str):
             assert hasattr(widget, "multiline") or re.fullmatch("#[0-9a-f]{6}", widget.default)
+        elif isinstance(getattr(widget, "default", None), bool):
+            assert widget.get_io_type() == "BOOLEAN"
         elif hasattr(widget, "default"):
             assert widget.min <= widget.default <= widget.max
 

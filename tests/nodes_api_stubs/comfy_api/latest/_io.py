@@ -186,12 +186,41 @@ class _String(WidgetInput):
         self.multiline = multiline
 
 
+class _Boolean(WidgetInput):
+    def __init__(
+        self,
+        id,
+        display_name=None,
+        optional=False,
+        tooltip=None,
+        lazy=None,
+        default=None,
+        label_on=None,
+        label_off=None,
+        socketless=None,
+        force_input=None,
+        extra_dict=None,
+        raw_link=None,
+        advanced=None,
+    ):
+        super().__init__(
+            id,
+            default,
+            display_name=display_name,
+            optional=optional,
+            tooltip=tooltip,
+            lazy=lazy,
+            advanced=advanced,
+        )
+
+
 Image = _socket("IMAGE")
 Mask = _socket("MASK")
 Video = _socket("VIDEO")
 Int = _socket("INT", _Int)
 Float = _socket("FLOAT", _Number)
 Combo = _socket("COMBO", _Combo)
+Boolean = _socket("BOOLEAN", _Boolean)
 Color = _socket("COLOR", _Color)
 String = _socket("STRING", _String)
 

@@ -1,0 +1,1 @@
+"""ColorHouse: palettes and light for pictures in colour."""

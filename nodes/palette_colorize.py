@@ -1,0 +1,123 @@
+"""Grey pictures coloured towards a palette."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..models.contract import Colorizer, Conditions
+from ..pipelines.colorize import Colorized, colorize
+from ..pipelines.hints import hex_to_ab
+from ..pipelines.palette import Palette
+from . import host
+from .colorize import color_pictures
+from .settings import make_settings, setting_inputs
+from .sockets import (
+    CATEGORY,
+    COLORIZER,
+    LAB,
+    PALETTE,
+    check_palette,
+    image_to_rgb,
+    mask_for,
+    mask_of_pictures,
+)
+
+_WHITE = "#ffffff"
+
+
+class PaletteColorize(io.ComfyNode):
+    """IMAGE and PALETTE → IMAGE coloured towards it."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Describe the node."""
+        return io.Schema(
+            node_id="ChrominancePaletteColorize",
+            display_name="Palette Colorize",
+            category=CATEGORY,
+            description="Colours black-and-white pictures towards a palette: the network decides what gets "
+            "which of its colours, by what the picture shows. For a mood or a scheme; a colour at a certain "
+            "place is Hint Colorize's.",
+            search_aliases=[
+                "colorize with palette",
+                "color scheme",
+                "mood",
+                "color2embed",
+                "colorhouse",
+                "guided colorization",
+            ],
+            inputs=[
+                io.Image.Input("image", tooltip="The pictures to colour. Any size; alpha is kept."),
+                PALETTE.Input(
+                    "palette", tooltip="The colours that the picture should have, with their shares."
+                ),
+                COLORIZER.Input(
+                    "colorizer",
+                    optional=True,
+                    tooltip="From Load Colorizer, one that takes a palette. Without it, the network inside "
+                    "the pack.",
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="Where to colour: white is coloured, black stays as it is, bit for bit.",
+                ),
+                io.Color.Input(
+                    "light",
+                    default=_WHITE,
+                    tooltip="The colour of the light in the picture, such as the orange of an evening. "
+                    "White: nothing is said about it. Its lightness does not count.",
+                ),
+                *setting_inputs(),
+            ],
+            outputs=[
+                io.Image.Output("image", tooltip="The coloured pictures."),
+                io.Mask.Output(
+                    "confidence",
+                    tooltip="How sure the network is of each pixel's colour: black a guess, white sure.",
+                ),
+                LAB.Output(
+                    "lab",
+                    tooltip="The pictures' lightness and the colours before strength, saturation and mask: "
+                    "for Lab Merge.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        image: Tensor,
+        palette: Palette,
+        light: str,
+        strength: float,
+        saturation: float,
+        temperature: float,
+        size: int,
+        colorizer: host.HostedColorizer | None = None,
+        mask: Tensor | None = None,
+    ) -> io.NodeOutput:
+        """Run the node."""
+        rgb, alpha = image_to_rgb(image, "image")
+        mask = mask_of_pictures(mask, len(rgb))
+        settings = make_settings(strength, saturation, temperature, size)
+        palette = check_palette(palette, "palette")
+        hosted = host.hosted(colorizer)
+        network = hosted.ready()
+        illumination = None if light.lower() == _WHITE else torch.tensor([hex_to_ab(light)])
+        color = network.encode_palette(palette.lab[None], palette.weights[None], illumination)
+
+        def colour(part: slice, pictures: Tensor, network: Colorizer) -> Colorized:
+            where = mask_for(mask, part, pictures)
+            return colorize(
+                pictures,
+                network,
+                settings,
+                conditions=Conditions(color=color),
+                mask=where,
+                batch=len(pictures),
+            )
+
+        return color_pictures(rgb, alpha, hosted, settings, colour)
