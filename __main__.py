@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import __version__
+from .commands.models import add_models
 from .commands.palette import add_palette
 from .commands.recolor import add_lut, add_match, add_recolor
 from .commands.screen import (
@@ -97,11 +98,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"chrominance {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_colorize(commands)
-    models = commands.add_parser("models", help="list the models that are here, and those that are published")
-    models.add_argument(
-        "folders", nargs="*", type=Path, metavar="FOLDER", help="look for checkpoints here too"
-    )
-    models.set_defaults(run=list_models)
+    add_models(commands)
     add_references(commands)
     add_palette(commands)
     add_recolor(commands)
@@ -303,15 +300,6 @@ def load_guide(
         )
     except (CheckpointError, ValueError, OSError) as error:
         raise CommandError(str(error)) from error
-
-
-def list_models(arguments: argparse.Namespace) -> int:
-    """Do `chrominance models`."""
-    from .models.listing import models_table
-
-    for line in models_table(arguments.folders):
-        print(line)
-    return 0
 
 
 def add_references(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -33,7 +33,7 @@ def change():
 
 
 def test_a_change_is_enlarged_with_the_pictures_edges(change):
-    """The network saw a picture of a quarter of the size; at full size it is nearly what it would have made."""
+    """The network saw a quarter of the picture; at full size it is nearly what it would have made."""
     out = change.apply(PHOTO)
     exact = delta_e76(rgb_to_lab(out), rgb_to_lab(PHOTO.flip(1))).mean()
     small = torch.nn.functional.interpolate(PHOTO, (128, 192), mode="bilinear", antialias=True)
