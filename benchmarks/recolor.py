@@ -1,7 +1,8 @@
 """Palette recolouring beside the usual ways: time, error, and whether gradients stay smooth.
 
-``python -m chrominance.benchmarks recolor`` prints the table. One thread; a picture of one megapixel made of
-scikit-image's photos, six colours, of which the most colourful turns by 90°.
+``python -m chrominance.benchmarks recolor [FILE…]`` prints the table. One thread; a picture of one megapixel
+made of scikit-image's photos, six colours, of which the most colourful turns by 90°. FILE: more photos, their
+middles scaled to the same size; times are then means over all pictures, and errors the largest.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..color import delta_e76, lab_to_lch, lab_to_rgb, lch_to_lab, reduce_chroma, rgb_to_lab
@@ -22,6 +26,7 @@ from ..pipelines.color_map import change_exactly
 from ..pipelines.lut import Cube
 from ..pipelines.palette import Palette
 from ..pipelines.palette_extract import extract
+from ..pipelines.pictures import PictureError, load_picture, to_samples
 from ..pipelines.recolor import PaletteEdit, PaletteModel, Recolorer
 from .correspondence import Promised
 
@@ -59,8 +64,8 @@ class Cost:
 Change = Callable[[Tensor], Tensor]
 
 
-def example(side: int = SIDE, colors: int = COLORS) -> tuple[Tensor, Palette, list[Palette]]:
-    """Return a picture [1,3,side,side], its palette, and palettes to exchange it for."""
+def collage(side: int = SIDE) -> Tensor:
+    """Return scikit-image's photos as one picture [1,3,side,side]."""
     from skimage import data
 
     parts = []
@@ -68,10 +73,25 @@ def example(side: int = SIDE, colors: int = COLORS) -> tuple[Tensor, Palette, li
         photo = torch.from_numpy(getattr(data, name)()).permute(2, 0, 1)[None].float() / 255
         small = F.interpolate(photo, (side // 2, side // 2), mode="bilinear", antialias=True)
         parts.append(small)
-    rgb = torch.cat([torch.cat(parts[:2], 3), torch.cat(parts[2:], 3)], 2).contiguous()
-    palette = extract(rgb, colors)
+    return torch.cat([torch.cat(parts[:2], 3), torch.cat(parts[2:], 3)], 2).contiguous()
+
+
+def load_photos(files: Sequence[Path]) -> list[Image.Image]:
+    """Return photos of files, 8 bits and upright; raises PictureError for a file that is none."""
+    return [Image.fromarray(to_samples(replace(load_picture(path), alpha=None), 8)) for path in files]
+
+
+def middle(photo: Image.Image, side: int = SIDE) -> Tensor:
+    """Return the middle of a photo as a picture [1,3,side,side]."""
+    square = ImageOps.fit(photo.convert("RGB"), (side, side), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(square)).permute(2, 0, 1)[None].float().div_(255).contiguous()
+
+
+def example(rgb: Tensor, colors: int = COLORS) -> tuple[Palette, list[Palette]]:
+    """Return a picture's palette, and palettes to exchange it for."""
+    palette = extract(rgb, colors).merged()
     # A second turn, so that a later edit is not the first one again.
-    return rgb, palette, [turned(palette, degrees) for degrees in (_TURN, -_TURN)]
+    return palette, [turned(palette, degrees) for degrees in (_TURN, -_TURN)]
 
 
 def turned(palette: Palette, degrees: float) -> Palette:
@@ -168,11 +188,36 @@ WAYS: dict[str, Way] = {
 
 
 def measure(
-    side: int = SIDE, colors: int = COLORS, runs: int = 5, *, ways: Sequence[str] = tuple(WAYS)
+    side: int = SIDE,
+    colors: int = COLORS,
+    runs: int = 5,
+    photos: Sequence[Image.Image] = (),
+    *,
+    ways: Sequence[str] = tuple(WAYS),
 ) -> dict[str, Cost]:
-    """Measure ``ways``, with one thread."""
-    rgb, palette, targets = example(side, colors)
-    megapixels = side * side / 1e6
+    """Measure ``ways``, with one thread: on the collage, and on the middles of ``photos``.
+
+    Of several pictures the times are means, and the rest the largest.
+    """
+    pictures = [collage(side), *(middle(photo, side) for photo in photos)]
+    costs = [measure_one(rgb, colors, runs, ways) for rgb in pictures]
+    return {way: _together([cost[way] for cost in costs]) for way in ways}
+
+
+def _together(costs: Sequence[Cost]) -> Cost:
+    return Cost(
+        statistics.mean(cost.first for cost in costs),
+        statistics.mean(cost.later for cost in costs),
+        max(cost.error for cost in costs),
+        max(cost.flat for cost in costs),
+        max(cost.steep for cost in costs),
+    )
+
+
+def measure_one(rgb: Tensor, colors: int, runs: int, ways: Sequence[str]) -> dict[str, Cost]:
+    """Measure ``ways`` on one picture [1,3,H,W]."""
+    palette, targets = example(rgb, colors)
+    megapixels = rgb[0, 0].numel() / 1e6
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     costs = {}
@@ -234,6 +279,7 @@ def table(costs: dict[str, Cost]) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Print the table and the bars; return the exit code, 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog="python -m chrominance.benchmarks recolor", description=__doc__)
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="photos, beside the collage")
     parser.add_argument("--side", type=int, default=SIDE, help=f"of the picture (default {SIDE})")
     parser.add_argument("--colors", type=int, default=COLORS, help=f"2 to 16 (default {COLORS})")
     parser.add_argument("--runs", type=int, default=5, help="how many later edits (default 5)")
@@ -241,9 +287,16 @@ def main(argv: list[str] | None = None) -> int:
     for name, least, most in (("side", 16, 8192), ("colors", 2, 16), ("runs", 1, 1000)):
         if not least <= getattr(options, name) <= most:
             parser.error(f"--{name} must be {least} to {most}, got {getattr(options, name)}")
-    costs = measure(options.side, options.colors, options.runs)
+    try:
+        photos = load_photos(options.files)
+    except PictureError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    costs = measure(options.side, options.colors, options.runs, photos)
     figures = list(promised(costs))
-    sys.stdout.write(f"{options.side}², {options.colors} colours, 1 thread\n\n{table(costs)}\n\n")
+    count = f"{1 + len(photos)} picture{'s' if photos else ''}"
+    head = f"{count} of {options.side}², {options.colors} colours, 1 thread"
+    sys.stdout.write(f"{head}\n\n{table(costs)}\n\n")
     return report(figures)
 
 

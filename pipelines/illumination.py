@@ -85,10 +85,11 @@ def predict_illumination(
         mask = mask.to(rgb.device, torch.float32).clamp(0, 1).expand(len(rgb), -1, -1, -1)
         if bool((mask.amax((1, 2, 3)) <= 0).any()):
             raise ValueError("the mask leaves no pixel to find the light of: make some of it white")
+    if method == "learned" and predictor is None:
+        predictor = shipped_predictor(str(rgb.device))
     with torch.inference_mode():
-        if method == "learned":
-            network = predictor if predictor is not None else shipped_predictor(str(rgb.device))
-            light = network(rgb, mask)
+        if method == "learned" and predictor is not None:
+            light = predictor(rgb, mask)
         else:
             linear, weight = shrink(rgb, mask)
             light = shades_of_grey(linear, _POWERS[method], weight)

@@ -19,7 +19,8 @@ SAMPLE = 16_384
 LEAST_GAIN = 0.12
 
 # Starts of k-means, of which the best counts, and its rounds: among few merged points, then on the sample.
-_STARTS, _ROUNDS, _LAST_ROUNDS = 6, 14, 6
+# With 4 starts, or a sample of 12,288, one palette in twenty is 2 to 4 % farther than full k-means.
+_STARTS, _ROUNDS, _LAST_ROUNDS = 6, 10, 3
 # Side, in Lab units, of the cells in which points are merged for the starts.
 _CELL = 5.0
 
@@ -33,9 +34,10 @@ def extract(
 ) -> Palette:
     """Return one palette of all ``pictures``, the largest share first.
 
-    ``pictures``: rgb [B,3,H,W] 0..1, or [3,H,W] each, of any sizes. ``count``: 2 to 16, None for automatic; a
-    picture of fewer colours has fewer. ``masks``: [H,W] each, 0..1, how much a pixel counts. The same seed
-    gives the same palette. Raises PaletteError for a count out of range, NaN, and masks that leave nothing.
+    ``pictures``: rgb [B,3,H,W], 0..1 or uint8, or [3,H,W] each, of any sizes. ``count``: 2 to 16, None for
+    automatic; a picture of fewer colours has fewer. ``masks``: [H,W] each, 0..1, how much a pixel counts. The
+    same seed gives the same palette. Raises PaletteError for a count out of range, NaN, and masks that leave
+    nothing.
     """
     sampler = Sampler(seed)
     for number, picture in enumerate(pictures):
@@ -55,7 +57,7 @@ class Sampler:
         self._weight: list[NDArray[np.float32]] = []
 
     def add(self, rgb: Tensor, mask: Tensor | None = None) -> None:
-        """Take pixels of rgb [3,H,W] 0..1, each counting by ``mask`` [H,W] 0..1.
+        """Take pixels of rgb [3,H,W], 0..1 or uint8, each counting by ``mask`` [H,W] 0..1.
 
         Raises PaletteError for another shape, NaN, and a mask of another size.
         """
@@ -67,13 +69,17 @@ class Sampler:
             )
         height, width = rgb.shape[1:]
         index = self._places(height, width)
-        chosen = rgb.flatten(1)[:, index.to(rgb.device)].float()
+        at = index.to(rgb.device)
+        # By row and column: flattening would copy a picture whose channels lie together.
+        chosen = rgb[:, at // width, at % width].float()
+        if rgb.dtype == torch.uint8:
+            chosen = chosen / 255
         weight = None if mask is None else mask.flatten()[index.to(mask.device)].float()
         if not bool(torch.isfinite(chosen).all()) or (
             weight is not None and not bool(torch.isfinite(weight).all())
         ):
             raise PaletteError("the picture or its mask holds NaN or infinite values: repair it first")
-        self._lab.append(rgb_to_lab(chosen, dim=0).T.cpu().numpy())
+        self._lab.append(rgb_to_lab(chosen, dim=0).cpu().numpy())
         share = height * width / len(index)
         counted = np.ones(len(index), np.float32) if weight is None else weight.clamp(0, 1).cpu().numpy()
         self._weight.append(counted * np.float32(share))
@@ -97,21 +103,20 @@ class Sampler:
             raise PaletteError(f"a palette can have 2 to {MOST_COLORS} colours, got {count}")
         if not self._lab:
             raise PaletteError("there is no picture to take a palette of")
-        points, weight = np.concatenate(self._lab), np.concatenate(self._weight)
-        points, weight = points[weight > 0], weight[weight > 0]
-        if not len(points):
+        points, weight = np.concatenate(self._lab, 1), np.concatenate(self._weight)
+        points, weight = points[:, weight > 0], weight[weight > 0]
+        if not len(weight):
             raise PaletteError("the mask leaves no pixel to take a palette of: make some of it white")
         # Many frames: no more points than one picture has.
-        if len(points) > 2 * SAMPLE:
-            kept = np.random.default_rng(self.seed).choice(len(points), SAMPLE, replace=False)
-            points, weight = points[kept], weight[kept]
-        centres = (
-            _automatic(points, weight, self.seed)
-            if count is None
-            else _cluster(points, weight, count, self.seed)
-        )
-        nearest = _nearest(points, centres)
-        share = np.bincount(nearest, weight, len(centres))
+        if len(weight) > 2 * SAMPLE:
+            kept = np.random.default_rng(self.seed).choice(len(weight), SAMPLE, replace=False)
+            points, weight = points[:, kept], weight[kept]
+        cloud = _Cloud(points, weight)
+        if count is None:
+            centres = _automatic(cloud, self.seed)
+        else:
+            centres = _cluster(cloud, cloud.merged(), count, self.seed)
+        share = np.bincount(cloud.nearest(centres), weight, len(centres))
         order = np.argsort(-share, kind="stable")
         order = order[share[order] > 0]
         lab, share = torch.from_numpy(centres[order]), torch.from_numpy(share[order] / share.sum())
@@ -134,92 +139,94 @@ def spread_out(frames: Iterator[Tensor], total: int | None, wanted: int = 32) ->
     return (frame for number, frame in enumerate(frames) if number % step == 0)
 
 
-def _automatic(points: NDArray[np.float32], weight: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+class _Cloud:
+    """Weighted points of Lab: ``planes`` [3,N], which is the fast order for few centres, ``weight`` [N]."""
+
+    def __init__(self, planes: NDArray[np.float32], weight: NDArray[np.float32]) -> None:
+        self.planes, self.weight = np.ascontiguousarray(planes), weight
+        self._parts = np.concatenate([weight[None], weight * planes])
+
+    def merged(self) -> _Cloud:
+        """Replace the points of each small cell by their mean."""
+        L, a, b = np.floor(self.planes / _CELL).astype(np.int64) + 512
+        _, place = np.unique((L * 1024 + a) * 1024 + b, return_inverse=True)
+        mass, *sums = (np.bincount(place, part) for part in self._parts)
+        return _Cloud(np.stack([part / mass for part in sums]).astype(np.float32), mass.astype(np.float32))
+
+    def squared(self, other: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the squared distances [N] from other points [3,N or 1]."""
+        apart = np.square(self.planes - other)
+        return apart[0] + apart[1] + apart[2]
+
+    def sums(self, centres: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return for centres [K,3] the weight of the points nearest to each, and their sum: [K,4]."""
+        apart = self._apart(centres)
+        # Far faster than argmin; a point as near to two centres counts for both.
+        return (apart == apart.min(0)).astype(np.float32) @ self._parts.T
+
+    def nearest(self, centres: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the number [N] of each point's nearest centre."""
+        return self._apart(centres).argmin(0)
+
+    def error(self, centres: NDArray[np.float32]) -> float:
+        """Return the mean distance of points from their nearest centres."""
+        distance = np.sqrt(self.squared(centres.T[:, self.nearest(centres)]))
+        return float(np.dot(self.weight, distance) / self.weight.sum())
+
+    def _apart(self, centres: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the squared distances [K,N], less the square of the point: the same for all centres."""
+        apart = (-2 * centres) @ self.planes
+        apart += np.square(centres).sum(1)[:, None]
+        return apart
+
+
+def _automatic(cloud: _Cloud, seed: int) -> NDArray[np.float32]:
     """Return so many colours that one more would bring little."""
-    best = _cluster(points, weight, 2, seed)
-    before = _error(points, weight, best)
+    merged = cloud.merged()
+    best = _cluster(cloud, merged, 2, seed)
+    before = cloud.error(best)
     for count in range(3, MOST_COLORS + 1):
-        more = _cluster(points, weight, count, seed)
-        after = _error(points, weight, more)
+        more = _cluster(cloud, merged, count, seed)
+        after = cloud.error(more)
         if before <= 1e-3 or after > (1 - LEAST_GAIN) * before:
             break
         best, before = more, after
     return best
 
 
-def _cluster(
-    points: NDArray[np.float32], weight: NDArray[np.float32], count: int, seed: int
-) -> NDArray[np.float32]:
+def _cluster(cloud: _Cloud, merged: _Cloud, count: int, seed: int) -> NDArray[np.float32]:
     """Find ``count`` colours by k-means: starts by k-means++ among merged points, the best one refined."""
-    merged, mass = _merge(points, weight)
-    count = min(count, len(merged))
+    count = min(count, len(merged.weight))
     random = np.random.default_rng(seed)
-    best, least = merged[:count], math.inf
+    best, least = merged.planes.T[:count], math.inf
     for _ in range(_STARTS):
-        centres = _lloyd(merged, mass, _spread(merged, mass, count, random), _ROUNDS)
-        error = _error(merged, mass, centres)
+        centres = _lloyd(merged, _spread(merged, count, random), _ROUNDS)
+        error = merged.error(centres)
         if error < least:
             best, least = centres, error
-    return _lloyd(points, weight, best, _LAST_ROUNDS)
+    return _lloyd(cloud, best, _LAST_ROUNDS)
 
 
-def _merge(
-    points: NDArray[np.float32], weight: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Replace the points of each small cell of Lab by their mean."""
-    cells = np.floor(points / _CELL).astype(np.int64)
-    key = ((cells[:, 0] + 512) * 1024 + cells[:, 1] + 512) * 1024 + cells[:, 2] + 512
-    _, place = np.unique(key, return_inverse=True)
-    mass = np.bincount(place, weight)
-    means = np.stack([np.bincount(place, weight * points[:, n]) / mass for n in range(3)], 1)
-    return means.astype(np.float32), mass.astype(np.float32)
-
-
-def _spread(
-    points: NDArray[np.float32], mass: NDArray[np.float32], count: int, random: np.random.Generator
-) -> NDArray[np.float32]:
+def _spread(cloud: _Cloud, count: int, random: np.random.Generator) -> NDArray[np.float32]:
     """Choose starts far from each other: D. Arthur, S. Vassilvitskii, "k-means++", SODA 2007."""
-    chosen = [int(random.choice(len(points), p=mass / mass.sum(dtype=np.float64)))]
-    distance = _squared(points, points[chosen[0]])
+    chosen: list[int] = []
+    distance = np.ones(len(cloud.weight), np.float32)
     while len(chosen) < count:
-        pull = (mass * distance).astype(np.float64)
-        if pull.sum() <= 0:
+        pull = np.cumsum(cloud.weight * distance, dtype=np.float64)
+        if pull[-1] <= 0:
             break
-        chosen.append(int(random.choice(len(points), p=pull / pull.sum())))
-        distance = np.minimum(distance, _squared(points, points[chosen[-1]]))
-    return points[chosen]
+        chosen.append(int(np.searchsorted(pull[:-1], random.random() * pull[-1], side="right")))
+        apart = cloud.squared(cloud.planes[:, chosen[-1], None])
+        distance = np.minimum(distance, apart) if len(chosen) > 1 else apart
+    return cloud.planes[:, chosen].T
 
 
-def _squared(points: NDArray[np.float32], centre: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the squared distances of points [N,3] from one."""
-    apart = np.square(points - centre)
-    return apart[:, 0] + apart[:, 1] + apart[:, 2]
-
-
-def _lloyd(
-    points: NDArray[np.float32], weight: NDArray[np.float32], centres: NDArray[np.float32], rounds: int
-) -> NDArray[np.float32]:
-    parts = [weight * points[:, n] for n in range(3)]
+def _lloyd(cloud: _Cloud, centres: NDArray[np.float32], rounds: int) -> NDArray[np.float32]:
     for _ in range(rounds):
-        nearest = _nearest(points, centres)
-        mass = np.bincount(nearest, weight, len(centres))
-        sums = np.stack([np.bincount(nearest, part, len(centres)) for part in parts], 1)
-        moved = np.where(mass[:, None] > 0, sums / np.maximum(mass, 1e-12)[:, None], centres).astype(
-            np.float32
-        )
+        sums = cloud.sums(centres)
+        mass = sums[:, :1]
+        moved = np.where(mass > 0, sums[:, 1:] / np.maximum(mass, 1e-12), centres)
         if np.abs(moved - centres).max() < 1e-3:
             return moved
         centres = moved
     return centres
-
-
-def _nearest(points: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the number of each point's nearest centre."""
-    # Without the square of the point, which is the same for all centres.
-    return (points @ (-2 * centres.T) + np.square(centres).sum(1)).argmin(1)
-
-
-def _error(points: NDArray[np.float32], weight: NDArray[np.float32], centres: NDArray[np.float32]) -> float:
-    """Return the mean distance of points from their nearest centres."""
-    distance = np.sqrt(_squared(points, centres[_nearest(points, centres)]))
-    return float(np.dot(weight, distance) / weight.sum())

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from chrominance.benchmarks import recolor
 from chrominance.benchmarks.__main__ import BENCHMARKS
@@ -39,6 +41,29 @@ def test_a_figure_over_the_bar_fails(changed, missed, monkeypatch, capsys):
     assert recolor.main([]) == int(missed > 0)
     printed = capsys.readouterr().out
     assert printed.count("**no**") == missed and all(f"| {way} |" in printed for way in recolor.WAYS)
+
+
+def test_photos_of_the_user_count_too(tmp_path, monkeypatch, capsys):
+    pixels = np.zeros((30, 50, 3), np.uint8)
+    pixels[:, 10:] = (200, 40, 40)
+    pixels[:, 25:] = (40, 40, 200)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    photo = recolor.load_photos([tmp_path / "a.png"])[0]
+    assert np.array_equal(np.asarray(photo), pixels)
+    # The middle 30 of 50 columns: black is cut away.
+    assert torch.equal(
+        recolor.middle(photo, 30)[0].mul(255).byte(), torch.from_numpy(pixels[:, 10:40]).movedim(2, 0)
+    )
+    seen = []
+    fixed = iter([cost(20.0, 0.5, 2.0, 5.0), cost(40.0, 0.3, 3.0, 4.0)])
+    monkeypatch.setattr(
+        recolor, "measure_one", lambda rgb, *args: seen.append(rgb.shape) or {"nearest swatch": next(fixed)}
+    )
+    costs = recolor.measure(32, 3, 1, [photo], ways=["nearest swatch"])
+    assert costs == {"nearest swatch": recolor.Cost(300.0, 30.0, 0.5, 3.0, 5.0)}
+    assert seen == [(1, 3, 32, 32)] * 2
+    assert recolor.main([str(tmp_path / "none.png")]) == 2
+    assert "no such file" in capsys.readouterr().err
 
 
 def test_it_refuses_numbers_that_it_cannot_measure(capsys):

@@ -114,3 +114,10 @@ def test_no_picture_and_no_number():
     with pytest.raises(PaletteError, match=r"must be \[3,H,W\]"):
         extract([torch.rand(4, 4, 4)])
     assert np.isfinite(extract([torch.rand(3, 4, 4)], 3).lab.numpy()).all()
+
+
+def test_eight_bits_are_the_same_as_their_fractions():
+    from skimage import data
+
+    pixels = torch.from_numpy(data.coffee()).permute(2, 0, 1)
+    assert extract([pixels], 6) == extract([(pixels.float() / 255).contiguous()], 6)
