@@ -10,6 +10,12 @@ from .locate import find_checkpoints, resolve_source, shipped_names, shipped_wei
 from .published import PUBLISHED, Published
 from .registry import REGISTRY
 
+#: What ships beside the colorizers.
+_HELPERS = {
+    "illumination": "ColorHouse's predictor of the light",
+    "palette_extractor": "ColorHouse's extractor of five colours",
+}
+
 
 def models_table(folders: Iterable[str | Path] = ()) -> Iterator[str]:
     """Give the table's lines: what ships, what lies in the user's folder and ``folders``, what is published.
@@ -20,7 +26,7 @@ def models_table(folders: Iterable[str | Path] = ()) -> Iterator[str]:
     yield "Here:"
     for name in shipped_names():
         spec = specs.get(name)
-        title, licence = (spec.title, spec.weights_licence) if spec else ("", "")
+        title, licence = (spec.title, spec.weights_licence) if spec else (_HELPERS[name], "Apache-2.0")
         yield row(name, title, shipped_weights(name).stat().st_size, licence, "ships with the package")
     folder = user_models_folder()
     for found in find_checkpoints([folder, *folders]):

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import color2embed, embedded, exemplar_video, he2018, vgg19
+from . import color2embed, embedded, exemplar_video, he2018, vgg19, zhang
 from .errors import UnknownSystemError, WrongShapeError, shape_text, some_text
 from .system import Part, Shapes, System, fits
 
 #: Every system, in no order that matters: no file may fit two. To add one: docs/adding-a-model.md.
-REGISTRY: tuple[System, ...] = (embedded.SYSTEM, he2018.SYSTEM, exemplar_video.SYSTEM, color2embed.SYSTEM)
+REGISTRY: tuple[System, ...] = (
+    embedded.SYSTEM,
+    he2018.SYSTEM,
+    exemplar_video.SYSTEM,
+    color2embed.SYSTEM,
+    zhang.ECCV16,
+    zhang.SIGGRAPH17,
+)
 
 #: What people have beside them that is no colorizer by itself.
 PARTS: tuple[Part, ...] = (*vgg19.PARTS, *(part for system in REGISTRY for part in system.companions))

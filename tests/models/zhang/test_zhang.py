@@ -1,0 +1,138 @@
+"""Zhang 2016 and 2017: the published layouts, the folded temperature, hints, the authors' numbers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from chrominance.color.ab_bins import ab_bins
+from chrominance.models import Conditions, WrongShapeError, load_colorizer
+from chrominance.models.zhang import Eccv16, Siggraph17
+from chrominance.models.zhang.network import enlarge_as_published
+
+L = torch.rand(2, 1, 41, 60, generator=torch.Generator().manual_seed(0)) * 100
+
+
+def published(network, random_weights, **more):
+    return random_weights({name: tuple(t.shape) for name, t in network.state_dict().items()} | more)
+
+
+@pytest.fixture(scope="module")
+def eccv16_file(random_weights, tmp_path_factory):
+    path = tmp_path_factory.mktemp("eccv16") / "colorization_release_v2-9b330a0b.pth"
+    state = published(Eccv16(), random_weights)
+    state["model_out.weight"] = (ab_bins() / 110).T[:, :, None, None].contiguous()
+    torch.save(state, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def siggraph17(random_weights, tmp_path_factory):
+    path = tmp_path_factory.mktemp("siggraph17") / "siggraph17-df00044c.pth"
+    classes = {"model_class.0.weight": (529, 256, 1, 1), "model_class.0.bias": (529,)}
+    torch.save(published(Siggraph17(), random_weights, **classes), path)
+    return load_colorizer(path)
+
+
+def test_the_published_files_have_so_many_tensors():
+    assert len(Eccv16().state_dict()) == 82
+    assert len(Siggraph17().state_dict()) == 107 - 2
+
+
+def test_the_mean_at_the_folded_temperature_is_the_networks_own(eccv16_file):
+    colorizer = load_colorizer(eccv16_file)
+    assert colorizer.spec.system == "eccv16" and colorizer.spec.temperature == 0.38
+    plain = colorizer.colorize(L, size=64)
+    assert plain.ab.shape == (2, 2, 16, 24)
+    nearly = colorizer.colorize(L, size=64, temperature=0.380001)
+    torch.testing.assert_close(plain.ab, nearly.ab, atol=0.01, rtol=0)
+    # Lower is nearer to the likeliest colour, higher to the mean of all.
+    cold, hot = (colorizer.colorize(L, size=64, temperature=t).ab for t in (0.05, 5.0))
+    logits = colorizer.distribution(L, size=64)
+    likeliest = ab_bins()[logits.argmax(1)].movedim(-1, 1)
+    assert (cold - likeliest).abs().mean() < (plain.ab - likeliest).abs().mean()
+    mean = ab_bins().mean(0).view(2, 1, 1)
+    assert (hot - mean).abs().mean() < (plain.ab - mean).abs().mean()
+    assert plain.confidence.min() >= 0 and plain.confidence.max() <= 1
+
+
+def test_another_last_layer_has_no_temperature(eccv16_file, tmp_path):
+    state = torch.load(eccv16_file, weights_only=True)
+    state["model_out.weight"] = state["model_out.weight"] * 1.1
+    torch.save(state, tmp_path / "other.pth")
+    colorizer = load_colorizer(tmp_path / "other.pth")
+    assert colorizer.spec.temperature is None
+    assert colorizer.colorize(L, size=64).ab.shape == (2, 2, 16, 24)
+    with pytest.raises(ValueError, match="has no temperature"):
+        colorizer.colorize(L, temperature=0.5)
+    with pytest.raises(ValueError, match="not a distribution"):
+        colorizer.distribution(L)
+
+
+def test_a_hint_changes_the_colour_there_most(siggraph17):
+    assert siggraph17.spec.system == "siggraph17"
+    ab, confidence = torch.zeros(1, 2, 41, 60), torch.zeros(1, 1, 41, 60)
+    ab[:, 0, 20, 30], confidence[:, :, 20, 30] = 80, 1
+    plain = siggraph17.colorize(L, size=64)
+    hinted = siggraph17.colorize(L, Conditions(local_ab=ab, local_confidence=confidence), size=64)
+    assert plain.ab.shape == (2, 2, 64, 96)
+    assert not torch.allclose(plain.ab, hinted.ab, atol=1e-3)
+    nothing = Conditions(local_ab=ab, local_confidence=confidence * 0)
+    assert torch.equal(siggraph17.colorize(L, nothing, size=64).ab, plain.ab)
+
+
+def test_a_tensor_of_another_shape_is_named(eccv16_file, tmp_path):
+    state = torch.load(eccv16_file, weights_only=True)
+    state["model3.2.weight"] = torch.zeros(256, 255, 3, 3)
+    torch.save(state, tmp_path / "odd.pth")
+    with pytest.raises(WrongShapeError, match=r"model3\.2\.weight"):
+        load_colorizer(tmp_path / "odd.pth")
+
+
+# ---------------------------------------------------------------- the authors' numbers
+
+
+def test_the_authors_numbers_eccv16(reference, tmp_path):
+    reference.save_checkpoint("eccv16", tmp_path / "eccv16.pth")
+    network = load_colorizer(tmp_path / "eccv16.pth").network
+    stored = reference.vectors("eccv16")
+    for size, given in stored["inputs"].items():
+        wanted = stored["outputs"][size]
+        with torch.inference_mode():
+            logits = network(given["L"])
+            ab = enlarge_as_published(network.mean_ab(logits))
+        torch.testing.assert_close(logits, wanted["logits313"], atol=stored["meta"]["tolerance"], rtol=1e-4)
+        torch.testing.assert_close(ab, wanted["ab"], atol=stored["meta"]["tolerance"], rtol=1e-4)
+
+
+def test_the_authors_numbers_siggraph17(reference, tmp_path):
+    reference.save_checkpoint("siggraph17", tmp_path / "siggraph17.pth")
+    network = load_colorizer(tmp_path / "siggraph17.pth").network
+    stored = reference.vectors("siggraph17")
+    for size, given in stored["inputs"].items():
+        wanted, nothing = stored["outputs"][size], torch.zeros_like(given["mask"])
+        with torch.inference_mode():
+            plain = network(given["L"], nothing.expand(-1, 2, -1, -1), nothing)
+            hinted = network(given["L"], given["ab_hint"], given["mask"])
+        for ours, theirs in ((plain, wanted["ab_nohint"]), (hinted, wanted["ab_hint"])):
+            torch.testing.assert_close(ours, theirs, atol=stored["meta"]["tolerance"], rtol=1e-4)
+
+
+def test_the_authors_way_through_siggraph17(reference, tmp_path):
+    """Their network on their 256-pixel square, and back under the original lightness."""
+    from chrominance.color import lab_to_rgb
+
+    reference.save_checkpoint("siggraph17", tmp_path / "siggraph17.pth")
+    network = load_colorizer(tmp_path / "siggraph17.pth").network
+    stored = reference.vectors("pipeline_siggraph17")
+    outputs, tolerance = stored["outputs"], stored["meta"]["tolerance"]
+    small = outputs["tens_l_rs"]
+    nothing = torch.zeros_like(small)
+    with torch.inference_mode():
+        ab = network(small, nothing.expand(-1, 2, -1, -1), nothing)
+    torch.testing.assert_close(ab, outputs["ab_256"], atol=tolerance["ab_256"], rtol=1e-4)
+    original = outputs["tens_l_orig"]
+    back = F.interpolate(ab, original.shape[2:], mode="bilinear")
+    rgb = lab_to_rgb(torch.cat([original, back], 1), clip=True)[0].permute(1, 2, 0)
+    torch.testing.assert_close(rgb, outputs["rgb_float"], atol=tolerance["rgb_float"], rtol=0)
