@@ -60,7 +60,6 @@ ECCV16 = System(
     },
     build=lambda shapes: Eccv16(),
     make=lambda network, metadata: _make_eccv16(network),
-    channels_last=True,
 )
 
 SIGGRAPH17 = System(
@@ -76,7 +75,6 @@ SIGGRAPH17 = System(
     build=lambda shapes: Siggraph17(),
     make=lambda network, metadata: _make_siggraph17(network),
     remap=_without_classes,
-    channels_last=True,
 )
 
 __all__ = ["ECCV16", "SIGGRAPH17", "Eccv16", "Eccv16Colorizer", "Siggraph17", "Siggraph17Colorizer"]
