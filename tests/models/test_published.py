@@ -20,6 +20,7 @@ from torch import Tensor
 
 from chrominance.color import lab_to_rgb, rgb_to_lightness
 from chrominance.models import REGISTRY, load_colorizer
+from chrominance.models.nazeri2018.colorizer import gan_lab_to_rgb
 from chrominance.models.resize import resize_lightness
 from chrominance.models.zhang.network import enlarge_as_published
 
@@ -91,6 +92,15 @@ def exemplar_video(network, given, wanted):
     return found
 
 
+def tensorflow_gan(network, given, wanted):
+    lab = network(given["gray"])
+    return {"lab": lab, "rgb": gan_lab_to_rgb(lab)}
+
+
+def ported_gan(network, given, wanted):
+    return {"ab": network(given["L"])}
+
+
 #: By the name in recipe.py: our name, and how it is run.
 SYSTEMS: dict[str, tuple[str, Run]] = {
     "eccv16": ("eccv16", eccv16),
@@ -98,6 +108,10 @@ SYSTEMS: dict[str, tuple[str, Run]] = {
     "he2018_examplecolornet": ("he2018", he2018),
     "color2embed": ("color2embed", color2embed),
     "deepexemplar_video": ("exemplar_video", exemplar_video),
+    "gan_tf_places365": ("gan_places365", tensorflow_gan),
+    "gan_tf_cifar10": ("gan_cifar10", tensorflow_gan),
+    "gan_moein_mainmodel_unet": ("gan_unet", ported_gan),
+    "gan_moein_res18": ("gan_res18", ported_gan),
 }
 
 
@@ -105,8 +119,12 @@ SYSTEMS: dict[str, tuple[str, Run]] = {
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_the_authors_numbers(name, recipe, tmp_path):
     system, run = SYSTEMS[name]
-    path = tmp_path / "published.pth" if name != "deepexemplar_video" else tmp_path
-    recipe.save_checkpoint(name, path)
+    path = written = tmp_path / "published.pth"
+    if name == "deepexemplar_video":
+        path = written = tmp_path
+    elif name.startswith("gan_tf_"):
+        written, path = tmp_path / "CGAN", tmp_path / "CGAN.index"
+    recipe.save_checkpoint(name, written)
     colorizer = load_colorizer(path)
     assert colorizer.spec.system == system
     stored = torch.load(VECTORS / f"{name}.pt", weights_only=True)
