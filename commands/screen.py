@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 CODECS = ("h264", "h265", "ffv1", "prores")
+#: The types that networks compute in.
+DTYPES = ("float32", "float16", "bfloat16")
 
 # All loggers of the package are below this one.
 _LOGGER = __name__.partition(".")[0]

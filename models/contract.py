@@ -1,4 +1,4 @@
-"""What every colorizer is: the conditions it takes, the chroma it gives, the facts about it."""
+"""What every colorizer is: the chroma it gives, the facts about it, and the way as its authors have it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,27 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+
+from .conditions import (
+    SIMILARITY_CHANNELS,
+    Conditions,
+    Exemplar,
+    Previous,
+    check_condition_shapes,
+)
+
+__all__ = [
+    "SIMILARITY_CHANNELS",
+    "Chroma",
+    "Colorizer",
+    "Conditions",
+    "Exemplar",
+    "ModelSpec",
+    "Previous",
+    "Published",
+    "check_reference",
+    "to_8_bits",
+]
 
 
 @dataclass(frozen=True)
@@ -21,74 +42,18 @@ class Chroma:
     confidence: Tensor
 
 
-#: Channels of ``Conditions.similarity``: five levels, there and back.
-SIMILARITY_CHANNELS = 10
-
-
 @dataclass(frozen=True)
-class Exemplar:
-    """Everything that a system needs of a reference picture, computed once: ``Colorizer.encode_exemplar``.
+class Published:
+    """One picture as a system's authors colour it: ``Colorizer.as_published``.
 
-    One picture, which stands for every picture of a batch. What is in it is the system's own;
-    ``system`` is the short name of the one that made it, and no other can use it.
+    ``rgb``: [3,h,w] float32 0..1 on the network's device, of the size that their script writes. ``ab``:
+    [1,2,h,w] float32, CIE units: what the network said, before it was enlarged, smoothed or put under a
+    lightness. ``state``: the system's own, of systems that go from frame to frame; hand it to the next frame.
     """
 
-    system: str
-
-    def __len__(self) -> int:
-        return 1
-
-
-@dataclass(frozen=True)
-class Previous:
-    """The frames before those that are coloured, with what the same colorizer proposed for them.
-
-    ``L``: [B,1,H,W] 0..100, any size. ``ab``: [B,2,h,w] CIE units as ``Chroma.ab`` gave them, before any
-    filter or merge. A batch of one stands for every picture.
-    """
-
-    L: Tensor
+    rgb: Tensor
     ab: Tensor
-
-    def __len__(self) -> int:
-        return len(self.L)
-
-    def __getitem__(self, part: slice) -> Previous:
-        return Previous(self.L[part], self.ab[part])
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What a user knows about the colours; every entry may be absent.
-
-    ``local_ab``: [B,2,H,W] in CIE units with ``local_confidence`` [B,1,H,W] 0..1, at the picture's size or a
-    smaller one: hints, warped exemplar chroma, propagated chroma. ``color``: [B,C], one colour vector a
-    picture, in the model's own space (``Colorizer.encode_reference``, ``encode_palette``).
-    ``similarity``: [B,10,h,w] 0 (nothing alike) to 1 (a perfect match), cosines of features at the matches
-    that ``local_ab`` was warped by. Channels 0..4: of each pixel x and its match y in the reference, by five
-    levels of features, the deepest first; channels 5..9: of that y and its own match in the picture, same
-    levels. A matcher with fewer levels repeats them. ``exemplar``: from ``Colorizer.encode_exemplar``.
-    ``previous``: the frames before, for systems that go from frame to frame. A batch of one stands for
-    every picture.
-    """
-
-    local_ab: Tensor | None = None
-    local_confidence: Tensor | None = None
-    color: Tensor | None = None
-    similarity: Tensor | None = None
-    exemplar: Exemplar | None = None
-    previous: Previous | None = None
-
-    def names(self) -> frozenset[str]:
-        """Return which are present: a subset of {"local", "global", "similarity", "exemplar", "previous"}."""
-        entries = {
-            "local": self.local_ab if self.local_ab is not None else self.local_confidence,
-            "global": self.color,
-            "similarity": self.similarity,
-            "exemplar": self.exemplar,
-            "previous": self.previous,
-        }
-        return frozenset(name for name, entry in entries.items() if entry is not None)
+    state: object = None
 
 
 @dataclass(frozen=True)
@@ -207,7 +172,7 @@ class Colorizer(ABC):
             raise ValueError(
                 f"the exemplar was made by {exemplar.system}: make it with this model's encode_exemplar"
             )
-        _check_condition_shapes(conditions, len(L))
+        check_condition_shapes(conditions, len(L))
         self.check_once()
         return conditions
 
@@ -250,6 +215,51 @@ class Colorizer(ABC):
         """
         raise ValueError(f"{self.spec.title} takes no palette: choose the embedded network")
 
+    def as_published(
+        self,
+        rgb: Tensor,
+        *,
+        reference: Tensor | None = None,
+        size: int | None = None,
+        state: object = None,
+    ) -> Published:
+        """Colour one picture exactly as the system's authors do, faults included.
+
+        ``rgb``: [3,H,W], uint8 or 0..1 (rounded to 8 bits, which is what their scripts read).
+        ``reference``: likewise, for systems that need one. ``size``: the side of the authors' square or the
+        like, by default theirs. ``state``: what the frame before gave, None for the first.
+        Raises ValueError for other shapes, for a reference missing or not known, and where the authors
+        published no such way.
+        """
+        _check_picture(rgb, "a picture")
+        if not self.has_published_way:
+            raise ValueError(f"{self.spec.title} has no published way of its own: leave as_published off")
+        if reference is not None:
+            _check_picture(reference, "a reference")
+        needed = bool(self.spec.required)
+        if needed and reference is None:
+            raise ValueError(f"{self.spec.title} cannot colour without a reference picture: give it one")
+        if reference is not None and not needed:
+            raise ValueError(f"{self.spec.title} takes no reference: leave it out, or choose another model")
+        if size is not None and not 16 <= size <= 4096:
+            raise ValueError(f"working size must be 16..4096, got {size}")
+        self.check_once()
+        with torch.inference_mode():
+            return self._as_published(
+                to_8_bits(rgb).cpu(), None if reference is None else to_8_bits(reference).cpu(), size, state
+            )
+
+    @property
+    def has_published_way(self) -> bool:
+        """Whether ``as_published`` is there."""
+        return type(self)._as_published is not Colorizer._as_published
+
+    def _as_published(
+        self, rgb: Tensor, reference: Tensor | None, size: int | None, state: object
+    ) -> Published:
+        """Do the work of ``as_published``: pictures are uint8 [3,H,W] in main memory."""
+        raise NotImplementedError
+
     @abstractmethod
     def _colorize(self, L: Tensor, conditions: Conditions, *, size: int, temperature: float | None) -> Chroma:
         """Do the work of ``colorize`` on checked arguments."""
@@ -263,54 +273,13 @@ def check_reference(rgb: Tensor) -> None:
         raise ValueError("the reference holds NaN or infinite values: repair it first")
 
 
-def _check_condition_shapes(conditions: Conditions, batch: int) -> None:
-    ab, confidence, color = conditions.local_ab, conditions.local_confidence, conditions.color
-    similarity, previous = conditions.similarity, conditions.previous
-    if (ab is None) != (confidence is None):
-        raise ValueError("local_ab and local_confidence go together: give both, or neither")
-    if ab is not None and confidence is not None:
-        one_channel = (ab.shape[0], 1, *ab.shape[2:])
-        if not (_is_map(ab, 2, batch) and confidence.shape == one_channel):
-            raise ValueError(
-                f"local_ab must be [1 or {batch},2,H,W] and local_confidence the same with one channel, got "
-                f"{list(ab.shape)} and {list(confidence.shape)}"
-            )
-    if color is not None and (color.ndim != 2 or color.shape[0] not in (1, batch)):
-        raise ValueError(f"color must be [1 or {batch},C], got {list(color.shape)}")
-    if similarity is not None:
-        if ab is None:
-            raise ValueError("similarity tells how far local_ab can be trusted: give that too")
-        if not _is_map(similarity, SIMILARITY_CHANNELS, batch):
-            raise ValueError(
-                f"similarity must be [1 or {batch},{SIMILARITY_CHANNELS},H,W], got {list(similarity.shape)}"
-            )
-    if previous is not None and not (
-        _is_map(previous.L, 1, batch)
-        and _is_map(previous.ab, 2, batch)
-        and len(previous.L) == len(previous.ab)
-    ):
-        raise ValueError(
-            f"previous must hold L [1 or {batch},1,H,W] and as many ab [B,2,h,w], got "
-            f"{list(previous.L.shape)} and {list(previous.ab.shape)}"
-        )
-    tensors = {
-        "local_ab": ab,
-        "local_confidence": confidence,
-        "color": color,
-        "similarity": similarity,
-        "previous.L": None if previous is None else previous.L,
-        "previous.ab": None if previous is None else previous.ab,
-    }
-    for name, tensor in tensors.items():
-        if tensor is not None and not bool(torch.isfinite(tensor).all()):
-            raise ValueError(f"{name} holds NaN or infinite values: repair it first")
+def _check_picture(rgb: Tensor, what: str) -> None:
+    if rgb.ndim != 3 or rgb.shape[0] != 3 or 0 in rgb.shape:
+        raise ValueError(f"{what} must be [3,H,W] with no empty side, got {list(rgb.shape)}")
+    if rgb.dtype != torch.uint8 and not (rgb.is_floating_point() and bool(torch.isfinite(rgb).all())):
+        raise ValueError(f"{what} must be uint8, or floating and without NaN or infinity: repair it first")
 
 
-def _is_map(tensor: Tensor, channels: int, batch: int) -> bool:
-    """Return whether a tensor is [1 or batch,channels,H,W] with no empty side."""
-    return (
-        tensor.ndim == 4
-        and len(tensor) in (1, batch)
-        and tensor.shape[1] == channels
-        and 0 not in tensor.shape
-    )
+def to_8_bits(rgb: Tensor) -> Tensor:
+    """Return a picture, uint8 or floating 0..1, as uint8, rounded."""
+    return rgb if rgb.dtype == torch.uint8 else (rgb.clamp(0, 1) * 255).round().to(torch.uint8)

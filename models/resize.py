@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -35,3 +39,12 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     """Repeat the last column and row until both sides of [B,C,H,W] divide by ``multiple``."""
     bottom, right = -x.shape[-2] % multiple, -x.shape[-1] % multiple
     return F.pad(x, (0, right, 0, bottom), mode="replicate") if bottom or right else x
+
+
+def pillow_resize(rgb: Tensor, height: int, width: int, how: Literal["bilinear", "bicubic"]) -> Tensor:
+    """Resample a picture uint8 [3,H,W] as Pillow does, 8 bits out too: for what was published with it."""
+    from PIL import Image  # only pictures that are coloured as published need it
+
+    picture = Image.fromarray(rgb.permute(1, 2, 0).cpu().numpy())
+    filters = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+    return torch.from_numpy(np.array(picture.resize((width, height), filters[how]))).permute(2, 0, 1)

@@ -14,6 +14,7 @@ from ..models.contract import Colorizer
 from ..pipelines.colorize import Colorized, ColorizeSettings, colorize
 from ..pipelines.merge import LabImage
 from . import host
+from .published import color_published, published_input
 from .settings import make_settings, setting_inputs
 from .sockets import (
     CATEGORY,
@@ -66,6 +67,7 @@ class AutoColorize(io.ComfyNode):
                     tooltip="Where to colour: white is coloured, black stays as it is, bit for bit.",
                 ),
                 *setting_inputs(),
+                published_input(),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="The coloured pictures."),
@@ -89,13 +91,16 @@ class AutoColorize(io.ComfyNode):
         saturation: float,
         temperature: float,
         size: int,
+        as_published: bool = False,
         colorizer: host.HostedColorizer | None = None,
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
         """Run the node."""
         rgb, alpha = image_to_rgb(image, "image")
         mask = mask_of_pictures(mask, len(rgb))
-        settings = make_settings(strength, saturation, temperature, size)
+        settings = make_settings(strength, saturation, temperature, size, as_published=as_published)
+        if as_published:
+            return color_published(rgb, alpha, host.hosted(colorizer), settings, mask=mask)
 
         def colour(part: slice, pictures: Tensor, network: Colorizer) -> Colorized:
             where = mask_for(mask, part, pictures)

@@ -16,6 +16,7 @@ from ..pipelines.merge import LabImage, merge
 from ..pipelines.references import References
 from . import host
 from .colorize import color_pictures
+from .published import color_published, one_reference, published_input
 from .settings import make_settings, setting_inputs
 from .sockets import (
     CATEGORY,
@@ -141,6 +142,7 @@ class ExemplarColorize(io.ComfyNode):
                 ),
                 *reference_inputs(),
                 *setting_inputs(),
+                published_input(),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="The coloured pictures."),
@@ -168,14 +170,18 @@ class ExemplarColorize(io.ComfyNode):
         saturation: float,
         temperature: float,
         size: int,
+        as_published: bool = False,
         colorizer: host.HostedColorizer | None = None,
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
         """Run the node."""
         rgb, alpha = image_to_rgb(image, "image")
         mask = mask_of_pictures(mask, len(rgb))
-        settings = make_settings(strength, saturation, temperature, size)
+        settings = make_settings(strength, saturation, temperature, size, as_published=as_published)
         hosted = host.hosted(colorizer)
+        if as_published:
+            alone = one_reference(references)
+            return color_published(rgb, alpha, hosted, settings, reference=alone, mask=mask)
         memory = host.working_memory(hosted.colorizer, settings.size, rgb.shape[2], rgb.shape[3], 1)
         known = gather(references, host.ready_features(features, hosted, memory))
         guide = Guide(hosted.colorizer, known, trust=trust, size=settings.size)

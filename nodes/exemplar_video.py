@@ -12,6 +12,7 @@ from torch import Tensor
 from ..pipelines.exemplar import Guide
 from . import host
 from .exemplar import gather, reference_inputs
+from .published import frames_published, one_reference, published_input
 from .settings import make_settings, setting_inputs
 from .sockets import CATEGORY, COLORIZER
 from .video import encoding_inputs, read_again, stream
@@ -63,6 +64,7 @@ class ExemplarVideo(io.ComfyNode):
                 *reference_inputs(),
                 *setting_inputs(),
                 *encoding_inputs(),
+                published_input(),
             ],
             outputs=[io.Video.Output("video", tooltip="The coloured clip, with the source's sound.")],
         )
@@ -81,14 +83,22 @@ class ExemplarVideo(io.ComfyNode):
         size: int,
         codec: str,
         crf: int,
+        as_published: bool = False,
         colorizer: host.HostedColorizer | None = None,
     ) -> io.NodeOutput:
         """Run the node."""
         # Here, not above: PyAV takes a while to import.
         from ..pipelines.keyframes import ClipColorizer
 
-        settings = make_settings(strength, saturation, temperature, size)
+        settings = make_settings(strength, saturation, temperature, size, as_published=as_published)
         hosted = host.hosted(colorizer)
+        if as_published:
+            if frames.strip():
+                settings.check_own_way("frames that references are bound to")
+            alone = one_reference(references)
+            return stream(
+                video, lambda clip, info: frames_published(clip, info, hosted, settings, alone), codec, crf
+            )
 
         def stage(clip: Iterator[Frame], info: VideoInfo) -> Iterator[Frame]:
             report = host.progress(info.frames)

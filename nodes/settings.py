@@ -52,8 +52,14 @@ def setting_inputs(*, saturates: str = "the new colour") -> list[io.Input]:
     ]
 
 
-def make_settings(strength: float, saturation: float, temperature: float, size: int) -> ColorizeSettings:
+def make_settings(
+    strength: float, saturation: float, temperature: float, size: int, *, as_published: bool = False
+) -> ColorizeSettings:
     """Return the engine's settings; a temperature or size of 0 is the network's own."""
     return ColorizeSettings(
-        strength=strength, saturation=saturation, temperature=temperature or None, size=size or None
+        strength=strength,
+        saturation=saturation,
+        temperature=temperature or None,
+        size=size or None,
+        as_published=as_published,
     )

@@ -12,6 +12,7 @@ from comfy_api.latest import InputImpl, io
 
 from ..pipelines.colorize import ColorizeSettings
 from . import host
+from .published import frames_published, published_input
 from .settings import make_settings, setting_inputs
 from .sockets import CATEGORY, COLORIZER
 
@@ -55,6 +56,7 @@ class ColorizeVideo(io.ComfyNode):
                 ),
                 *setting_inputs(),
                 *encoding_inputs(),
+                published_input(),
             ],
             outputs=[io.Video.Output("video", tooltip="The coloured clip, with the source's sound.")],
         )
@@ -69,12 +71,14 @@ class ColorizeVideo(io.ComfyNode):
         size: int,
         codec: str,
         crf: int,
+        as_published: bool = False,
         colorizer: host.HostedColorizer | None = None,
     ) -> io.NodeOutput:
         """Run the node."""
-        settings = make_settings(strength, saturation, temperature, size)
+        settings = make_settings(strength, saturation, temperature, size, as_published=as_published)
         hosted = host.hosted(colorizer)
-        return stream(video, lambda frames, info: _colour_frames(frames, info, hosted, settings), codec, crf)
+        colour = frames_published if as_published else _colour_frames
+        return stream(video, lambda frames, info: colour(frames, info, hosted, settings), codec, crf)
 
 
 def encoding_inputs() -> list[io.Input]:

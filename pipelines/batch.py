@@ -22,6 +22,7 @@ from .hints import Hints, colorize_with_hints
 from .jobs import Job
 from .merge import merge
 from .pictures import Picture, check_writable, load_picture, save_picture
+from .published import Way, color_as_published, color_frames_as_published
 from .samples import one_line
 from .variants import VariantSampler, VariantSettings
 
@@ -104,6 +105,7 @@ def run_jobs(
     guide: Guide | None = None,
     frames: Sequence[int | None] | None = None,
     warp_only: bool = False,
+    published: Way | None = None,
 ) -> Generator[Outcome]:
     """Colour each job; give what became of it, in order.
 
@@ -111,6 +113,7 @@ def run_jobs(
     of folders of frames. ``variants``: for jobs that are versions of pictures; of a picture that fails, the
     first version tells. ``guide``: references for all jobs; ``frames``: which frames of a clip they are
     (``ClipColorizer``); ``warp_only``: of pictures, the references' chroma alone, its confidence as alpha.
+    ``published``: colours everything, in the place of all else.
     While a picture is being saved, the next is read and coloured. An exception that ``clip_progress`` raises,
     and an interrupt, stop the work and leave no half file. Raises CheckpointError for weights that turn out
     to be damaged.
@@ -129,14 +132,18 @@ def run_jobs(
                 elif job.kind == "picture":
                     hints = None if job.hints is None else load_hints(job.hints, job.hints_mask)
                     picture = load_picture(job.source)
-                    if guide is not None and warp_only:
+                    if published is not None:
+                        rgb, _ = color_as_published(picture.rgb[None], published)
+                        picture = picture.replaced_by(rgb[0])
+                        check_writable(job.target, picture)
+                    elif guide is not None and warp_only:
                         picture = warp_picture(picture, guide)
                         check_writable(job.target, picture)
                     else:
                         check_writable(job.target, picture)
                         picture = color_picture(picture, colorizer, settings, hints, guide)
                 else:
-                    stage = clip_stage(job, colorizer, settings, batch, rate, guide, frames)
+                    stage = clip_stage(job, colorizer, settings, batch, rate, guide, frames, published)
                     color_clip(job, stage, codec, rate, clip_progress)
             except CheckpointError:
                 raise  # the next file would fail alike
@@ -214,11 +221,14 @@ def clip_stage(
     rate: float | Fraction | None,
     guide: Guide | None,
     frames: Sequence[int | None] | None,
+    published: Way | None = None,
 ) -> Stage:
     """Return what colours a clip's frames: by references if there are any."""
     # PyAV is loaded for clips alone, and OpenCV for references to them.
     from .video import colorize_frames, open_reader
 
+    if published is not None:
+        return lambda clip, info: color_frames_as_published(clip, published)
     if guide is None:
         return lambda clip, info: colorize_frames(clip, colorizer, settings, batch=batch)
 

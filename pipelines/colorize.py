@@ -12,6 +12,7 @@ from torch import Tensor
 from ..color import rgb_to_lightness
 from ..models.contract import Chroma, Colorizer, Conditions
 from .merge import Gamut, check_amounts, merge
+from .published import color_as_published, published_way
 
 #: Makes the final ab [B,2,H,W] of some pictures [B,3,H,W] of a batch, which ones the slice tells, from what
 #: the network proposes for them, saturation in it.
@@ -24,7 +25,8 @@ class ColorizeSettings:
 
     ``strength``: 0..1, from the picture's own chroma to the new. ``saturation``: factor on the new chroma.
     ``temperature``: annealing temperature, None for the model's own. ``size``: working size in pixels of
-    the shorter side, None for the model's own. ``gamut``: see ``merge``.
+    the shorter side, None for the model's own. ``gamut``: see ``merge``. ``as_published``: do exactly what
+    the system's authors do, faults included, which leaves nothing but ``size`` to set.
     """
 
     strength: float = 1.0
@@ -32,17 +34,28 @@ class ColorizeSettings:
     temperature: float | None = None
     size: int | None = None
     gamut: Gamut = "reduce"
+    as_published: bool = False
 
     def __post_init__(self) -> None:
         check_amounts(self.strength, self.saturation)
+        if self.as_published and replace(self, as_published=False, size=None) != ColorizeSettings():
+            raise ValueError(
+                "as_published leaves strength, saturation, temperature and gamut as they were published: "
+                "set none of them, or leave as_published off"
+            )
+
+    def check_own_way(self, what: str) -> None:
+        """Raise ValueError where ``what`` is asked for, which no published way knows."""
+        if self.as_published:
+            raise ValueError(f"as_published knows no {what}: leave one of them out")
 
 
 @dataclass(frozen=True)
 class Colorized:
     """Coloured pictures, and the chroma and confidence behind them at the network's resolution.
 
-    ``rgb``: [B,3,H,W] like the input; ``ab``: [B,2,h,w] CIE units, or what ``finish`` made of it;
-    ``confidence``: [B,1,h,w] 0..1.
+    ``rgb``: [B,3,H,W] like the input, but as published perhaps of another size; ``ab``: [B,2,h,w] CIE units,
+    or what ``finish`` made of it; ``confidence``: [B,1,h,w] 0..1.
     """
 
     rgb: Tensor
@@ -94,6 +107,12 @@ def colorize(
             raise ValueError(f"{name} is for {len(condition)} pictures, not {len(rgb)}: give one, or as many")
     if batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}")
+    if settings.as_published:
+        if mask is not None or finish is not None or (conditions is not None and conditions.names()):
+            settings.check_own_way("mask and no conditions")
+        way = published_way(colorizer, size=settings.size)
+        coloured, ab = color_as_published(rgb, way, progress=progress)
+        return Colorized(coloured, ab, torch.ones_like(ab[:, :1]))
     out = torch.empty_like(rgb)
     parts: list[Chroma] = []
     for start in range(0, len(rgb), batch):

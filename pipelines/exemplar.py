@@ -296,6 +296,7 @@ def colorize_with_references(
     references. Raises ValueError for shapes, values or settings that do not fit.
     """
     settings = settings or ColorizeSettings()
+    settings.check_own_way("blend of several references: see color_as_published")
     if rgb.ndim != 4 or rgb.shape[1] != 3 or 0 in rgb.shape:
         raise ValueError(f"rgb must be [B,3,H,W] with no empty side, got {list(rgb.shape)}")
     if mask is not None and len(mask) not in (1, len(rgb)):

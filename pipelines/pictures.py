@@ -73,6 +73,11 @@ class Picture:
             raise ValueError(f"rgb must be {list(self.rgb.shape)} as the picture, got {list(rgb.shape)}")
         return replace(self, rgb=rgb)
 
+    def replaced_by(self, rgb: torch.Tensor) -> Picture:
+        """Return a picture [3,h,w] of any size in this one's place; alpha stays where it fits."""
+        alpha = self.alpha if rgb.shape[1:] == self.rgb.shape[1:] else None
+        return replace(self, rgb=rgb, alpha=alpha)
+
 
 def load_picture(path: str | Path) -> Picture:
     """Read a picture: any common format, palette, grey, CMYK, 1 to 16 bits, with or without alpha.

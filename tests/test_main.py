@@ -20,7 +20,7 @@ import chrominance
 from chrominance import models
 from chrominance.__main__ import main
 from chrominance.color.ab_bins import BIN_COUNT, nearest_ab_bin
-from chrominance.models.contract import Chroma, Colorizer, ModelSpec
+from chrominance.models.contract import Chroma, Colorizer, ModelSpec, Published
 
 ROOT = Path(chrominance.__file__).parent
 
@@ -74,6 +74,15 @@ def photos(tmp_path) -> Path:
         values = np.random.default_rng(n).integers(0, 256, (10 + n, 14)).astype(np.uint8)
         Image.fromarray(values).save(folder / name)
     return folder
+
+
+class Square(Tint):
+    """Published in squares of 8, its blue the reference's mean."""
+
+    def _as_published(self, rgb, reference, size, state) -> Published:
+        out = torch.full((3, size or 8, size or 8), 0.5)
+        out[2] = 0.25 if reference is None else reference.float().mean() / 255
+        return Published(out, torch.zeros(1, 2, 4, 4))
 
 
 def run(*arguments: object) -> int:
@@ -520,3 +529,41 @@ def test_a_model_that_takes_no_reference(astronauts, tint, capsys):
     given = ["--reference", str(astronauts / "photo.png"), "-o", str(astronauts / "out.png")]
     assert main(["colorize", str(astronauts / "grey.png"), *given]) == 1
     assert "Tint takes no reference: choose the embedded network" in capsys.readouterr().err
+
+
+def test_as_published(monkeypatch, photos, tmp_path, capsys) -> None:
+    square = Square()
+    monkeypatch.setattr(models, "load_colorizer", lambda *a, **k: square)
+    out = tmp_path / "out.png"
+    assert run(photos / "a.png", "-o", out, "--as-published") == 0
+    with Image.open(out) as image:
+        assert image.size == (8, 8) and image.getpixel((0, 0)) == (128, 128, 64)
+    assert run(photos / "a.png", "-o", out, "--as-published", "--size", 16, "--overwrite") == 0
+    with Image.open(out) as image:
+        assert image.size == (16, 16)
+    Image.new("RGB", (20, 20), (200, 200, 200)).save(tmp_path / "like.png")
+    square.spec = replace(square.spec, conditions=frozenset({"global"}), required=frozenset({"global"}))
+    like = ("--reference", tmp_path / "like.png")
+    assert run(photos / "a.png", "-o", out, "--as-published", *like, "--overwrite") == 0
+    with Image.open(out) as image:
+        assert image.getpixel((0, 0)) == (128, 128, 200)
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number in range(3):
+        Image.new("L", (12, 10), 60 * number).save(frames / f"{number}.png")
+    assert run(frames, "-o", tmp_path / "done", "--clip", "--as-published", *like) == 0
+    with Image.open(tmp_path / "done" / names(tmp_path / "done")[0]) as image:
+        assert image.size == (8, 8)
+    capsys.readouterr()
+    for more, reason in (
+        (("--strength", 0.5), "leaves strength"),
+        (("--variants", 2), "goes with --size and --reference alone"),
+        ((*like, "--trust", 1), "goes with --size and --reference alone"),
+        ((*like, tmp_path / "like.png"), "takes one --reference"),
+    ):
+        assert run(photos / "a.png", "-o", tmp_path / "no.png", "--as-published", *more) == 2
+        assert reason in capsys.readouterr().err
+    tint = Tint()
+    monkeypatch.setattr(models, "load_colorizer", lambda *a, **k: tint)
+    assert run(photos / "a.png", "-o", tmp_path / "no.png", "--as-published") == 2
+    assert "no published way of its own" in capsys.readouterr().err

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..contract import Chroma, Colorizer, Conditions, ModelSpec, check_reference
+from ..contract import Chroma, Colorizer, Conditions, ModelSpec, Published, check_reference
 from ..resize import resize_lightness, working_size
+from ..scikit_lab import rgb_to_scikit_lab, scikit_lab_to_rgb
 from .network import VECTOR_SIZE, Color2Embed
 
 # ab in CIE units that the network's 1 stands for.
@@ -50,3 +51,23 @@ class Color2EmbedColorizer(Colorizer):
         if rgb.shape[-2:] != size:
             rgb = F.interpolate(rgb, size, mode="bilinear", align_corners=False, antialias=True)
         return self._both.encoder(rgb.clamp(0, 1)).float()
+
+    def _as_published(
+        self, rgb: Tensor, reference: Tensor | None, size: int | None, state: object
+    ) -> Published:
+        """Both pictures are sampled to a square, not averaged; chroma comes back bilinear; 8 bits cut off."""
+        assert reference is not None  # the spec requires one
+        side = size or self.spec.size
+        if side % self.spec.multiple:
+            raise ValueError(f"the published square's side must divide by {self.spec.multiple}, got {side}")
+        centred = rgb_to_scikit_lab(rgb.double() / 255)[None, :1].float() - 50
+        like = _sample(reference[None].float() / 255, side, side).to(self.device)
+        L = _sample(centred / 50, side, side).to(self.device, self.dtype)
+        ab = self._both.unet(L, self._both.encoder(like)).float() * _AB_SCALE
+        back = _sample(ab, *rgb.shape[1:]).cpu()  # not every device has float64
+        coloured = scikit_lab_to_rgb(torch.cat([centred + 50, back], 1))[0]
+        return Published(((coloured * 255).floor() / 255).float().to(self.device), ab)
+
+
+def _sample(x: Tensor, height: int, width: int) -> Tensor:
+    return F.interpolate(x, (height, width), mode="bilinear", align_corners=False)

@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...color import rgb_to_lab
-from ..contract import Chroma, Colorizer, Conditions, Exemplar, ModelSpec, check_reference
+from ..contract import Chroma, Colorizer, Conditions, Exemplar, ModelSpec, Published, check_reference
 from ..resize import resize_lightness, working_size
 from .network import ExemplarVideo, Reference
+from .published import ENLARGE, SATURATION, frame_of, lab_to_8_bit_rgb, reference_rgb, smooth_as_published
 
 # Below this VGG19's deepest level is too small for the padding.
 _LEAST_SIDE = 32
@@ -22,6 +23,14 @@ class VideoExemplar(Exemplar):
     """A reference picture as the warp needs it: features, and Lab at their positions."""
 
     reference: Reference
+
+
+@dataclass(frozen=True)
+class PublishedState:
+    """What one frame of a clip, coloured as published, hands to the next: ``last`` is Lab, L less 50."""
+
+    exemplar: Reference
+    last: Tensor
 
 
 class ExemplarVideoColorizer(Colorizer):
@@ -74,6 +83,33 @@ class ExemplarVideoColorizer(Colorizer):
         lab = rgb_to_lab(rgb)
         lab[:, 0] -= 50
         return VideoExemplar(self.spec.system, self._three.encode(rgb, lab))
+
+    def _as_published(
+        self, rgb: Tensor, reference: Tensor | None, size: int | None, state: object
+    ) -> Published:
+        """One frame after the other, each 432 x 768 (``size``: the height) from its middle, at half of that.
+
+        The state holds the reference, as it was matched, and what the network said of the frame before.
+        """
+        assert reference is not None  # the spec requires one
+        large = frame_of(rgb, size).to(self.device)
+        lab = F.interpolate(large, scale_factor=1 / ENLARGE, mode="bilinear")
+        if state is None:
+            given = frame_of(reference, size).to(self.device)
+            given = F.interpolate(given, scale_factor=1 / ENLARGE, mode="bilinear")
+            exemplar = self._three.encode(reference_rgb(given), given)
+            last = torch.zeros_like(lab)
+        elif isinstance(state, PublishedState) and state.last.shape == lab.shape:
+            exemplar, last = state.exemplar, state.last
+        else:
+            raise ValueError("the state is not that of the frame before, of the same clip: begin with None")
+        warped, similarity = self._three.match((lab[:, :1] + 50) / 100, exemplar)
+        x = torch.cat([lab[:, :1], warped[:, 1:], similarity, last], 1)
+        ab = self._three.colornet(x.to(self.dtype)).float()
+        enlarged = F.interpolate(ab, scale_factor=ENLARGE, mode="bilinear") * SATURATION
+        L = large[:, :1] + 50
+        coloured = lab_to_8_bit_rgb(torch.cat([L, smooth_as_published(enlarged, L)], 1))
+        return Published(coloured, ab, PublishedState(exemplar, torch.cat([lab[:, :1], ab], 1)))
 
     def _working_size(self, picture: Tensor, size: int) -> tuple[int, int]:
         height, width = working_size(picture.shape[-2], picture.shape[-1], size, multiple=self.spec.multiple)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ...color import lab_to_rgb
-from ..contract import Chroma, Colorizer, Conditions, ModelSpec
-from ..resize import resize_lightness, working_size
+from ..contract import Chroma, Colorizer, Conditions, ModelSpec, Published
+from ..resize import pillow_resize, resize_lightness, working_size
+from ..scikit_lab import rgb_to_scikit_lab, scikit_lab_to_rgb
 from .network import GanUNet
 from .ports import ResNetUNet, TutorialUNet
-from .scikit_lab import rgb_to_scikit_lab, scikit_lab_to_rgb
 
 # ab in CIE units that the networks' 1 stands for.
 _AB_SCALE = 110.0
@@ -48,13 +47,6 @@ class _Gan(Colorizer):
     def _ab(self, L: Tensor) -> Tensor:
         """L [B,1,H,W] 0..100 → what the network says of ab, [B,2,H,W], 1 for 110."""
 
-    @abstractmethod
-    def as_published(self, rgb: Tensor) -> Tensor:
-        """Colour one picture as the authors do, faults included.
-
-        ``rgb``: [3,H,W], uint8 or 0..1. Returns float32 0..1 on the network's device.
-        """
-
 
 class TensorFlowGan(_Gan):
     """Nazeri 2018 under the Colorizer contract: one picture at a time, for its norms mix what they see."""
@@ -67,25 +59,22 @@ class TensorFlowGan(_Gan):
         grey = lab_to_rgb(torch.cat([L, torch.zeros_like(L), torch.zeros_like(L)], 1))[:, :1] * 255
         return torch.cat([self.network(one.to(self.dtype)) for one in grey.split(1)])[:, 1:]
 
-    @torch.inference_mode()
-    def as_published(self, rgb: Tensor) -> Tensor:
-        """Colour one picture as the authors do: lightness too is the network's, nothing is resized.
-
-        ``rgb``: [3,H,W], uint8 or 0..1, sides multiples of ``spec.multiple``. Returns float32 [3,H,W] 0..1
-        on the network's device. Raises ValueError for another shape.
-        """
-        _check_picture(rgb)
+    def _as_published(
+        self, rgb: Tensor, reference: Tensor | None, size: int | None, state: object
+    ) -> Published:
+        """Lightness too is the network's, nothing is resized; sides must divide by ``spec.multiple``."""
         multiple = self.spec.multiple
-        if rgb.shape[1] % multiple or rgb.shape[2] % multiple:
+        if size is not None or rgb.shape[1] % multiple or rgb.shape[2] % multiple:
             raise ValueError(
-                f"{self.spec.title} as published takes sides that are multiples of {multiple}, got "
-                f"{rgb.shape[1]}x{rgb.shape[2]}: crop or resize the picture, or leave as_published off"
+                f"{self.spec.title} as published takes pictures as they are, sides multiples of {multiple}, "
+                f"got {rgb.shape[1]}x{rgb.shape[2]}"
+                f"{'' if size is None else f' and a working size of {size}'}: "
+                "crop or resize the picture, or leave as_published off"
             )
-        self.check_once()
-        scaled = rgb.to(self.device, torch.float32) * (255 if rgb.is_floating_point() else 1)
         weights = torch.tensor(_LUMA, device=self.device).view(3, 1, 1)
-        grey = (scaled * weights).sum(0, keepdim=True)
-        return gan_lab_to_rgb(self.network(grey[None].to(self.dtype)).float())[0]
+        grey = (rgb.to(self.device, torch.float32) * weights).sum(0, keepdim=True)
+        lab = self.network(grey[None].to(self.dtype)).float()
+        return Published(gan_lab_to_rgb(lab)[0], lab[:, 1:] * _AB_SCALE)
 
 
 class TutorialGan(_Gan):
@@ -97,27 +86,17 @@ class TutorialGan(_Gan):
     def _ab(self, L: Tensor) -> Tensor:
         return self.network((L / 50 - 1).to(self.dtype))
 
-    @torch.inference_mode()
-    def as_published(self, rgb: Tensor) -> Tensor:
-        """Colour one picture as the authors do: stretched to a square of 256 pixels, bicubic, and left there.
-
-        ``rgb``: [3,H,W], uint8 or 0..1 (rounded to 8 bits, which is what they read). Returns float32
-        [3,256,256] 0..1 on the network's device. Raises ValueError for another shape.
-        """
-        from PIL import Image  # only these pictures need it
-
-        _check_picture(rgb)
-        self.check_once()
-        if rgb.is_floating_point():
-            rgb = (rgb.clamp(0, 1) * 255).round().to(torch.uint8)
-        picture = Image.fromarray(rgb.permute(1, 2, 0).cpu().numpy())
-        square = picture.resize((_TUTORIAL_SIDE, _TUTORIAL_SIDE), Image.Resampling.BICUBIC)
-        lab = rgb_to_scikit_lab(torch.from_numpy(np.array(square)).permute(2, 0, 1).double() / 255)
-        L = (lab[:1].float() / 50 - 1).to(self.device)
-        ab = self.network(L[None].to(self.dtype))[0].float()
+    def _as_published(
+        self, rgb: Tensor, reference: Tensor | None, size: int | None, state: object
+    ) -> Published:
+        """Stretched to a square of 256 pixels, bicubic, and left there."""
+        side = size or _TUTORIAL_SIDE
+        square = pillow_resize(rgb, side, side, "bicubic")
+        L = (rgb_to_scikit_lab(square.double() / 255)[:1].float() / 50 - 1).to(self.device)
+        ab = self.network(L[None].to(self.dtype)).float()
         # Not every device has float64.
-        lab = torch.cat([(L + 1) * 50, ab * _AB_SCALE]).cpu()
-        return scikit_lab_to_rgb(lab).float().to(self.device)
+        lab = torch.cat([(L + 1) * 50, ab[0] * _AB_SCALE]).cpu()
+        return Published(scikit_lab_to_rgb(lab).float().to(self.device), ab * _AB_SCALE)
 
 
 def gan_lab_to_rgb(lab: Tensor) -> Tensor:
@@ -142,10 +121,3 @@ def mirror_to_multiple(x: Tensor, multiple: int) -> Tensor:
             step = torch.arange(wanted, device=x.device) % (2 * side)
             x = x.index_select(axis, torch.minimum(step, 2 * side - 1 - step))
     return x
-
-
-def _check_picture(rgb: Tensor) -> None:
-    if rgb.ndim != 3 or rgb.shape[0] != 3 or 0 in rgb.shape:
-        raise ValueError(f"a picture must be [3,H,W] with no empty side, got {list(rgb.shape)}")
-    if rgb.dtype != torch.uint8 and not (rgb.is_floating_point() and bool(torch.isfinite(rgb).all())):
-        raise ValueError("a picture must be uint8, or floating and without NaN or infinity: repair it first")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ...color.ab_bins import ab_bins, annealed_mean, entropy_confidence
-from ..contract import Chroma, Colorizer, Conditions, ModelSpec
+from ..contract import Chroma, Colorizer, Conditions, ModelSpec, Published
 from ..embedded.local import AB_SCALE, local_to_grid
-from ..resize import resize_lightness, working_size
-from .network import Eccv16, Siggraph17
+from ..resize import pillow_resize, resize_lightness, working_size
+from ..scikit_lab import rgb_to_scikit_lab, scikit_lab_to_rgb
+from .network import MULTIPLE, Eccv16, Siggraph17, enlarge_as_published
 
 #: The temperature of the paper's annealed mean, which the published logits are divided by already.
 FOLDED = 0.38
@@ -58,6 +61,15 @@ class Eccv16Colorizer(Colorizer):
             return super().distribution(L, conditions, size=size)
         return self._logits(L, size or self.spec.size) * FOLDED
 
+    def _as_published(
+        self, rgb: Tensor, reference: Tensor | None, size: int | None, state: object
+    ) -> Published:
+        def ab(L: Tensor) -> Tensor:
+            logits = self._eccv16(L.to(self.device, self.dtype))
+            return enlarge_as_published(self._eccv16.mean_ab(logits))
+
+        return _color_a_square(rgb, size or self.spec.size, ab)
+
     def _logits(self, L: Tensor, size: int) -> Tensor:
         height, width = working_size(L.shape[-2], L.shape[-1], size, multiple=self.spec.multiple)
         small = resize_lightness(L.to(self.device), height, width).to(self.dtype)
@@ -85,6 +97,16 @@ class Siggraph17Colorizer(Colorizer):
         out = self.network(small.to(self.dtype), *parts).float()
         return Chroma(out, torch.ones_like(out[:, :1]))
 
+    def _as_published(
+        self, rgb: Tensor, reference: Tensor | None, size: int | None, state: object
+    ) -> Published:
+        def ab(L: Tensor) -> Tensor:
+            L = L.to(self.device, self.dtype)
+            nothing = torch.zeros_like(L)
+            return self.network(L, nothing.expand(-1, 2, -1, -1), nothing)
+
+        return _color_a_square(rgb, size or self.spec.size, ab)
+
     def _hints(self, conditions: Conditions, height: int, width: int) -> tuple[Tensor, Tensor]:
         """Return hints [1 or B,2,h,w] in CIE units, and 1 where one is: the network knows no in-between."""
         if conditions.local_ab is None or conditions.local_confidence is None:
@@ -94,3 +116,20 @@ class Siggraph17Colorizer(Colorizer):
         local = local_to_grid(ab, confidence, height, width)
         mask = (local[:, 2:] >= 0.5).float()
         return local[:, :2] * AB_SCALE / local[:, 2:].clamp(min=1e-8) * mask, mask
+
+
+def _color_a_square(rgb: Tensor, side: int, ab_of: Callable[[Tensor], Tensor]) -> Published:
+    """Colour uint8 [3,H,W] as both networks' authors do.
+
+    The picture is stretched to a square by Pillow, bicubic; the chroma comes back bilinear, in float32, and
+    is joined with the lightness of the picture itself; what no screen has is cut off, channel by channel.
+    """
+    if side % MULTIPLE:
+        raise ValueError(f"the side of the published square must be a multiple of {MULTIPLE}, got {side}")
+    square = pillow_resize(rgb, side, side, "bicubic")
+    original, small = (rgb_to_scikit_lab(x.double() / 255)[None, :1].float() for x in (rgb, square))
+    ab = ab_of(small).float()
+    back = F.interpolate(ab, rgb.shape[1:], mode="bilinear", align_corners=False)
+    # Not every device has float64.
+    coloured = scikit_lab_to_rgb(torch.cat([original, back.cpu()], 1))[0]
+    return Published(coloured.float().to(ab.device), ab)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from chrominance.color import rgb_to_lightness
+from chrominance.models.contract import Published
 from chrominance.nodes.colorize import AutoColorize
 from chrominance.nodes.lab import LabMerge
 
@@ -106,3 +107,31 @@ def test_several_masks_need_as_many_pictures(pictures, hosted):
     assert torch.equal(done, pictures)
     with pytest.raises(ValueError, match="equally many"):
         AutoColorize.execute(pictures[:1], **SETTINGS, colorizer=hosted, mask=torch.zeros(3, 33, 47))
+
+
+def test_as_published_is_the_authors_way(pictures, plain, hosted, monkeypatch):
+    import comfy.utils
+
+    seen = []
+
+    def way(self, rgb, reference, size, state):
+        seen.append((reference, size))
+        return Published(torch.full((3, 20, 24), 0.5), torch.zeros(1, 2, 4, 4))
+
+    image = torch.cat([pictures, torch.ones(3, 33, 47, 1)], -1)
+    with pytest.raises(ValueError, match="no published way of its own"):
+        AutoColorize.execute(image, **SETTINGS, as_published=True, colorizer=hosted)
+    monkeypatch.setattr(type(plain), "_as_published", way)
+    done, confidence, lab = AutoColorize.execute(
+        image, **{**SETTINGS, "size": 32}, as_published=True, colorizer=hosted
+    ).args
+    assert seen == [(None, 32)] * 3
+    torch.testing.assert_close(done[..., :3], torch.full((3, 20, 24, 3), 0.5))
+    torch.testing.assert_close(done[..., 3], torch.ones(3, 20, 24))
+    assert torch.equal(confidence, torch.ones(3, 20, 24))
+    torch.testing.assert_close(lab.L, lightness_of(done), atol=1e-4, rtol=0)
+    assert comfy.utils.ProgressBar.made[-1].current == 3
+    with pytest.raises(ValueError, match="knows no mask"):
+        AutoColorize.execute(image, **SETTINGS, as_published=True, colorizer=hosted, mask=torch.ones(33, 47))
+    with pytest.raises(ValueError, match="leaves strength"):
+        AutoColorize.execute(image, **{**SETTINGS, "strength": 0.5}, as_published=True, colorizer=hosted)

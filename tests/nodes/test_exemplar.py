@@ -9,6 +9,7 @@ from skimage import data
 
 from chrominance.color import rgb_to_lightness
 from chrominance.models import CheckpointError
+from chrominance.models.contract import Published
 from chrominance.nodes import host
 from chrominance.nodes.colorize import AutoColorize
 from chrominance.nodes.exemplar import ExemplarColorize, ExemplarWarp
@@ -124,3 +125,25 @@ def test_features_from_a_file(tmp_path, monkeypatch):
     source.write_bytes(b"no checkpoint")
     with pytest.raises(CheckpointError, match=r"own\.safetensors"):
         ExemplarWarp.execute(greyed(true), {"reference0": true}, **given)
+
+
+def test_as_published_takes_one_reference(plain, hosted, monkeypatch):
+    from dataclasses import replace
+
+    seen = []
+
+    def way(self, rgb, reference, size, state):
+        seen.append(reference)
+        return Published(torch.full((3, 16, 16), 0.5), torch.zeros(1, 2, 4, 4))
+
+    monkeypatch.setattr(type(plain), "_as_published", way)
+    known = frozenset({"exemplar"})
+    monkeypatch.setattr(type(plain), "spec", replace(plain.spec, conditions=known, required=known))
+    grey = torch.rand(2, 20, 30, 1).expand(-1, -1, -1, 3)
+    like = torch.rand(1, 40, 30, 3)
+    given = {**GIVEN, **SETTINGS, "as_published": True, "colorizer": hosted}
+    image, _, _ = ExemplarColorize.execute(grey, {"reference0": like, "reference1": None}, **given).args
+    assert image.shape == (2, 16, 16, 3)
+    assert torch.equal(seen[1], (like[0].movedim(-1, 0) * 255).round().byte())
+    with pytest.raises(ValueError, match="takes one reference, got 2"):
+        ExemplarColorize.execute(grey, {"reference0": like.repeat(2, 1, 1, 1)}, **given)

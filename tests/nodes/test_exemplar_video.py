@@ -120,3 +120,27 @@ def test_frames(text, expected):
 def test_frames_that_do_not_fit(text, message):
     with pytest.raises(ValueError, match=message):
         parse_frames(text, 2)
+
+
+def test_as_published_goes_through_the_clip_in_order(clip, monkeypatch, tmp_path):
+    from chrominance.models.contract import Published
+    from chrominance.models.embedded import EmbeddedColorizer
+
+    states = []
+
+    def way(self, rgb, reference, size, state):
+        states.append(state)
+        return Published(torch.full((3, 64, 96), 0.5), torch.zeros(1, 2, 4, 4), len(states))
+
+    monkeypatch.setattr(EmbeddedColorizer, "_as_published", way)
+    monkeypatch.setattr(EmbeddedColorizer, "as_published", lambda self, rgb, **k: way(self, rgb, **k))
+    done = ExemplarVideo.execute(
+        InputImpl.VideoFromFile(clip), {"reference0": image(0)}, "", **GIVEN, as_published=True
+    )[0]
+    with av.open(str(done.get_stream_source())) as container:
+        sizes = [(one.width, one.height) for one in container.decode(video=0)]
+    assert sizes == [(96, 64)] * 6 and states == [None, 1, 2, 3, 4, 5]
+    with pytest.raises(ValueError, match="knows no frames that references are bound to"):
+        ExemplarVideo.execute(
+            InputImpl.VideoFromFile(clip), {"reference0": image(0)}, "0", **GIVEN, as_published=True
+        )

@@ -43,14 +43,14 @@ RELEASED = {
     "ChrominanceExemplarColorize": (
         [
             *("image", "colorizer", "mask", "references", "features", "trust"),
-            *("strength", "saturation", "temperature", "size"),
+            *("strength", "saturation", "temperature", "size", "as_published"),
         ],
         ["IMAGE", "MASK", "LAB"],
     ),
     "ChrominanceExemplarVideo": (
         [
             *("video", "colorizer", "frames", "references", "features", "trust"),
-            *("strength", "saturation", "temperature", "size", "codec", "crf"),
+            *("strength", "saturation", "temperature", "size", "codec", "crf", "as_published"),
         ],
         ["VIDEO"],
     ),
@@ -113,11 +113,14 @@ RELEASED = {
     "ChrominanceSavePalette": (["palette", "filename_prefix", "format"], ["STRING"]),
     "ChrominanceLoadColorizer": (["model_name", "dtype"], ["COLORIZER"]),
     "ChrominanceAutoColorize": (
-        ["image", "colorizer", "mask", "strength", "saturation", "temperature", "size"],
+        ["image", "colorizer", "mask", "strength", "saturation", "temperature", "size", "as_published"],
         ["IMAGE", "MASK", "LAB"],
     ),
     "ChrominanceColorizeVideo": (
-        ["video", "colorizer", "strength", "saturation", "temperature", "size", "codec", "crf"],
+        [
+            *("video", "colorizer", "strength", "saturation", "temperature", "size", "codec", "crf"),
+            "as_published",
+        ],
         ["VIDEO"],
     ),
 }

@@ -135,6 +135,8 @@ def test_widget_values_are_in_range(path):
                 assert value in widget.options
             elif widget.get_io_type() == "STRING":
                 assert isinstance(value, str)
+            elif widget.get_io_type() == "BOOLEAN":
+                assert isinstance(value, bool)
             elif widget.get_io_type() == "COLOR":
                 assert re.fullmatch("#[0-9a-f]{6}", value)
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 
 import pytest
 import torch
@@ -166,3 +167,27 @@ def test_the_authors_numbers(reference, tmp_path):
             ab = network.unet(given["L"], vector)
         torch.testing.assert_close(vector, wanted["color_vector"].flatten(1), atol=1e-4, rtol=0)
         torch.testing.assert_close(ab, wanted["ab"], atol=1e-4, rtol=0)
+
+
+def test_as_published_is_scikit_images_and_torchs(colorizer):
+    color = pytest.importorskip("skimage.color")
+    u8 = (torch.rand(3, 40, 60, generator=torch.Generator().manual_seed(2)) * 255).byte()
+    reference = (RGB[0] * 255).round().byte()
+    lab = torch.from_numpy(color.rgb2lab(u8.permute(1, 2, 0).numpy())).permute(2, 0, 1)[None].float()
+
+    def stretch(x, *size):
+        return F.interpolate(x, size, mode="bilinear", align_corners=False)
+
+    with torch.inference_mode():
+        vector = colorizer.network.encoder(stretch(reference[None] / 255, 256, 256))
+        ab = colorizer.network.unet(stretch((lab[:, :1] - 50) / 50, 256, 256), vector) * 110
+    wanted = torch.cat([lab[:, :1], stretch(ab, 40, 60)], 1)[0].permute(1, 2, 0).numpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of colours that no screen has
+        wanted = (color.lab2rgb(wanted).clip(0, 1) * 255).astype("uint8")
+    done = colorizer.as_published(u8, reference=reference)
+    off = ((done.rgb * 255).round().permute(1, 2, 0) - torch.from_numpy(wanted).float()).abs()
+    # A value on the border of two levels may fall to either side.
+    assert off.max() <= 1 and (off > 0).float().mean() < 0.01
+    with pytest.raises(ValueError, match="must divide by 16, got 200"):
+        colorizer.as_published(u8, reference=reference, size=200)

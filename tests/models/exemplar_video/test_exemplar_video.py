@@ -22,6 +22,7 @@ from chrominance.models import (
     resolve_source,
 )
 from chrominance.models.exemplar_video.network import WarpNet, attend
+from chrominance.models.exemplar_video.published import frame_of
 from chrominance.models.listing import models_table
 from chrominance.pipelines.colorize import take_conditions
 
@@ -337,3 +338,45 @@ def test_the_authors_numbers(reference, tmp_path, temperature, name, warped_tole
         torch.testing.assert_close(similarity, wanted["similarity"], atol=5e-3, rtol=0)
         torch.testing.assert_close(warped, wanted[f"warped_lab_{name}"], atol=warped_tolerance, rtol=0)
         torch.testing.assert_close(ab, wanted[f"ab_{name}"], atol=ab_tolerance, rtol=0)
+
+
+SIZES = ((432, 768), (90, 160), (300, 320), (500, 333), (720, 1000), (40, 700))
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_a_published_frame_is_scikit_images(height, width):
+    """Their CenterPad, in scikit-image's own words."""
+    transform, color = pytest.importorskip("skimage.transform"), pytest.importorskip("skimage.color")
+    u8 = (torch.rand(3, height, width, generator=torch.Generator().manual_seed(height)) * 255).byte()
+    pixels = u8.permute(1, 2, 0).numpy()
+    if (height, width) != (432, 768):
+        if height / width > 432 / 768:
+            size = [int(x * 768 / width) for x in (height, width)]
+        else:
+            size = [int(x * 432 / height) for x in (height, width)]
+        large = transform.resize(
+            pixels, size, mode="reflect", preserve_range=True, clip=False, anti_aliasing=True
+        )
+        top, left = (large.shape[0] - 432) // 2, (large.shape[1] - 768) // 2
+        pixels = large[top : top + 432, left : left + 768].astype("uint8")
+    wanted = torch.from_numpy(color.rgb2lab(pixels)).permute(2, 0, 1)[None].float()
+    wanted[:, 0] -= 50
+    off = (frame_of(u8) - wanted).abs().amax(1)
+    # A value that falls on a whole number may be cut off to the one below.
+    assert (off > 1e-3).float().mean() < 1e-4
+
+
+def test_as_published_goes_from_frame_to_frame(colorizer):
+    frames = (torch.rand(2, 3, 40, 64, generator=torch.Generator().manual_seed(5)) * 255).byte()
+    first = colorizer.as_published(frames[0], reference=RGB[0], size=144)
+    assert first.rgb.shape == (3, 144, 256) and first.ab.shape == (1, 2, 72, 128)
+    torch.testing.assert_close(first.rgb * 255, (first.rgb * 255).round(), atol=1e-3, rtol=0)
+    fresh = colorizer.as_published(frames[1], reference=RGB[0], size=144)
+    after = colorizer.as_published(frames[1], reference=RGB[0], size=144, state=first.state)
+    assert not torch.equal(fresh.ab, after.ab)
+    with pytest.raises(ValueError, match="multiple of 144, got 150"):
+        colorizer.as_published(frames[0], reference=RGB[0], size=150)
+    with pytest.raises(ValueError, match="not that of the frame before"):
+        colorizer.as_published(frames[0], reference=RGB[0], size=288, state=first.state)
+    with pytest.raises(ValueError, match="without a reference picture"):
+        colorizer.as_published(frames[0])

@@ -86,3 +86,15 @@ def test_a_tensor_of_another_shape_is_named(eccv16_file, tmp_path):
     torch.save(state, tmp_path / "odd.pth")
     with pytest.raises(WrongShapeError, match=r"model3\.2\.weight"):
         load_colorizer(tmp_path / "odd.pth")
+
+
+def test_as_published_takes_a_square_and_gives_the_pictures_size(eccv16_file, siggraph17):
+    u8 = (torch.rand(3, 41, 60, generator=torch.Generator().manual_seed(1)) * 255).byte()
+    for colorizer in (load_colorizer(eccv16_file), siggraph17):
+        done = colorizer.as_published(u8, size=64)
+        assert done.rgb.shape == u8.shape and done.ab.shape == (1, 2, 64, 64)
+        torch.testing.assert_close(colorizer.as_published(u8 / 255, size=64).rgb, done.rgb)
+        with pytest.raises(ValueError, match="multiple of 8, got 60"):
+            colorizer.as_published(u8, size=60)
+        with pytest.raises(ValueError, match="takes no reference"):
+            colorizer.as_published(u8, reference=u8)
