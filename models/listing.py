@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from .errors import NotAFileError
 from .locate import find_checkpoints, resolve_source, shipped_names, shipped_weights, user_models_folder
@@ -30,7 +30,7 @@ def models_table(folders: Iterable[str | Path] = ()) -> Iterator[str]:
         yield row(name, title, shipped_weights(name).stat().st_size, licence, "ships with the package")
     folder = user_models_folder()
     for found in find_checkpoints([folder, *folders]):
-        entry = next((e for e in PUBLISHED if found.path.name in (e.local_name, _inside(e))), None)
+        entry = next((e for e in PUBLISHED if found.path.name in e.file_names), None)
         name = entry.name if entry and _means(entry, found.path) else str(found.path)
         spec = specs.get(found.system or "")
         licence = entry.weights_licence if entry else spec.weights_licence if spec else "licence unknown"
@@ -49,11 +49,6 @@ def models_table(folders: Iterable[str | Path] = ()) -> Iterator[str]:
         licence = entry.weights_licence + (", non-commercial" if entry.non_commercial else "")
         yield row(entry.name, entry.title, entry.size, licence, note)
         yield f"{'':28}{entry.file}: {entry.page or ' or '.join(entry.addresses)}"
-
-
-def _inside(entry: Published) -> str | None:
-    """Return the name of the file to load of an archive."""
-    return PurePosixPath(entry.inside).name if entry.inside else None
 
 
 def _means(entry: Published, path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -111,7 +112,7 @@ def build_network(
     """
     _check_dtype(dtype)
     try:
-        with torch.device("meta"), _NoInit():
+        with _OnMeta():
             network = build(checkpoint.shapes)
         state = remap(dict(checkpoint.tensors))
     except KeyError as error:
@@ -124,8 +125,7 @@ def build_network(
     later = _fill(
         network, state, dtype, title, channels_last=channels_last, check_later=checkpoint.check_later
     )
-    network.eval().requires_grad_(False)
-    return network, later
+    return network.eval(), later
 
 
 def _check_dtype(dtype: torch.dtype) -> None:
@@ -147,10 +147,17 @@ def usable_device(device: torch.device | str) -> torch.device:
     return target
 
 
-class _NoInit(TorchFunctionMode):
-    """Leaves out the initialisation: on the meta device it is work for nothing.
+# What makes a tensor of nothing; random numbers become empty ones.
+_RANDOM = frozenset({torch.rand, torch.randn})
+_MAKERS = _RANDOM | {torch.empty, torch.zeros, torch.ones, torch.full, torch.tensor, torch.arange, torch.eye}
+_MAKERS |= {torch.linspace, torch.empty_strided}
+
+
+class _OnMeta(TorchFunctionMode):
+    """Makes tensors on the meta device, and leaves out the initialisation, work for nothing there.
 
     Random numbers are worse than that there: PyTorch imports its symbolic algebra for them, for seconds.
+    One mode for both, as every call goes through each: ``with torch.device("meta")`` would be a second.
     """
 
     def __torch_function__(
@@ -160,12 +167,15 @@ class _NoInit(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        kwargs = kwargs or {}
+        if func in _MAKERS:
+            kwargs = dict(kwargs or {})
+            kwargs["device"] = kwargs.get("device") or "meta"
+            if func in _RANDOM:
+                func, kwargs = torch.empty, {k: v for k, v in kwargs.items() if k != "generator"}
+            return func(*args, **kwargs)
         if getattr(func, "__module__", None) == "torch.nn.init" or func in (Tensor.normal_, Tensor.uniform_):
-            return args[0] if args else kwargs["tensor"]
-        if func in (torch.randn, torch.rand):
-            func, kwargs = torch.empty, {k: v for k, v in kwargs.items() if k != "generator"}
-        return func(*args, **kwargs)
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **kwargs) if kwargs else func(*args)
 
 
 def _fill(
@@ -182,13 +192,12 @@ def _fill(
     Returns the names of those whose values were not looked at.
     """
     wanted = network.state_dict()
+    buffers = dict(network.named_buffers(remove_duplicate=False))
     # Batch norms saved before PyTorch 0.4.1 have no such counter, and in eval mode nothing reads it.
     for key in wanted:
         if key.endswith("num_batches_tracked") and key not in state:
             state[key] = torch.zeros((), dtype=torch.int64)
-    constants = {
-        name: buffer for name, buffer in network.named_buffers() if name not in wanted and name in state
-    }
+    constants = {name: buffer for name, buffer in buffers.items() if name not in wanted and name in state}
     missing = [key for key in wanted if key not in state]
     unexpected = [key for key in state if key not in wanted and key not in constants]
     if missing or unexpected:
@@ -210,13 +219,13 @@ def _fill(
             )
         raise _damaged(key)
     # What load_state_dict(assign=True) would do, at a tenth of its time: names and shapes are checked.
-    parameters = dict(network.named_parameters(remove_duplicate=False)).keys()
+    modules = dict(network.named_modules(remove_duplicate=False))
     for name, tensor in ready.items():
         owner, _, leaf = name.rpartition(".")
-        value = nn.Parameter(tensor, requires_grad=False) if name in parameters else tensor
-        setattr(network.get_submodule(owner), leaf, value)
-    for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
-        if tensor.is_meta:
+        value = tensor if name in buffers else nn.Parameter(tensor, requires_grad=False)
+        setattr(modules[owner], leaf, value)
+    for name, buffer in buffers.items():
+        if buffer.is_meta and name not in places:
             raise UnfilledError(
                 f"read as {title}, {name} got no value: the system's remap has to supply what the file lacks"
             )
@@ -248,22 +257,22 @@ def _check_network(network: nn.Module, names: tuple[str, ...], path: Path | None
 
 
 def _non_finite(tensors: State) -> list[str]:
-    floating = {key: t for key, t in tensors.items() if t.is_floating_point()}
-    if not floating:
-        return []
     # A sum runs at the speed of memory and shows NaN and infinity; only a suspect is looked at closely.
-    sums = torch.stack([_sum(tensor) for tensor in floating.values()])
-    clean = torch.isfinite(sums).tolist()
-    suspects = [key for key, ok in zip(floating, clean, strict=True) if not ok]
-    return [key for key in suspects if not bool(torch.isfinite(floating[key]).all())]
-
-
-def _sum(tensor: Tensor) -> Tensor:
-    if tensor.device.type == "cpu" and tensor.dtype == torch.float32:
-        # In one thread: memory is the limit, and torch's threads wait for each other on a busy machine.
-        with np.errstate(all="ignore"):
-            return torch.tensor(float(tensor.detach().numpy().sum()))
-    return tensor.sum(dtype=torch.float32)
+    suspects: list[str] = []
+    elsewhere: State = {}
+    with np.errstate(all="ignore"):
+        for key, tensor in tensors.items():
+            if tensor.device.type == "cpu" and tensor.dtype == torch.float32:
+                # In one thread: memory is the limit, and torch's threads wait for each other.
+                if not math.isfinite(tensor.detach().numpy().sum()):
+                    suspects.append(key)
+            elif tensor.is_floating_point():
+                elsewhere[key] = tensor
+    if elsewhere:
+        sums = torch.stack([tensor.sum(dtype=torch.float32) for tensor in elsewhere.values()])
+        clean = torch.isfinite(sums).tolist()  # one wait for the device
+        suspects += [key for key, ok in zip(elsewhere, clean, strict=True) if not ok]
+    return [key for key in suspects if not bool(torch.isfinite(tensors[key]).all())]
 
 
 def _damaged(key: str, path: Path | None = None) -> NonFiniteError:

@@ -44,6 +44,11 @@ class Published:
         return self.saved_as or self.file
 
     @property
+    def file_names(self) -> frozenset[str]:
+        """What it may be called in a folder of checkpoints: as kept here, or out of an archive."""
+        return frozenset({self.local_name, *([self.inside.rpartition("/")[2]] if self.inside else [])})
+
+    @property
     def fetchable(self) -> bool:
         """Whether a program can fetch it: some files are only behind a page made for people."""
         return bool(self.addresses)

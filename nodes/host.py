@@ -18,13 +18,15 @@ import folder_paths
 import torch
 from torch import Tensor
 
-from ..models import ModelCache
+from ..models import REGISTRY, ModelCache
 from ..models.checkpoint import CHECKPOINT_EXTENSIONS
 from ..models.contract import Colorizer
 from ..models.embedded import EmbeddedNetwork
 from ..models.embedded.features import EmbeddedFeatures
 from ..models.features import FeatureExtractor
 from ..models.features_load import load_features
+from ..models.locate import user_models_folder
+from ..models.published import PUBLISHED, Published
 
 #: The folder under ComfyUI's models, and the name of its entry in extra_model_paths.yaml.
 MODEL_FOLDER = "colorization"
@@ -131,9 +133,11 @@ def ready_features(name: str, hosted: HostedColorizer, memory: int = 0) -> Featu
 def register_model_folder() -> None:
     """Add models/colorization to the folders that ComfyUI looks for models in.
 
-    What extra_model_paths.yaml has put there stays, and comes first.
+    What extra_model_paths.yaml has put there stays, and comes first. The folder that the command line fetches
+    into comes last.
     """
     folder_paths.add_model_folder_path(MODEL_FOLDER, str(Path(folder_paths.models_dir) / MODEL_FOLDER))
+    folder_paths.add_model_folder_path(MODEL_FOLDER, str(user_models_folder()))
     paths, extensions = folder_paths.folder_names_and_paths[MODEL_FOLDER]
     folder_paths.folder_names_and_paths[MODEL_FOLDER] = (paths, set(extensions) | CHECKPOINT_EXTENSIONS)
 
@@ -143,6 +147,19 @@ def colorizer_names() -> list[str]:
     return [EMBEDDED, *folder_paths.get_filename_list(MODEL_FOLDER)]
 
 
+def fetchable_names() -> list[str]:
+    """Return what is published, can be fetched, and is not there yet, each marked with how to fetch it."""
+    names = {Path(name).name for name in folder_paths.get_filename_list(MODEL_FOLDER)}
+    systems = {system.name for system in REGISTRY}
+    known = (entry for entry in PUBLISHED if entry.system in systems and not entry.part_of)
+    return [_fetch_mark(entry) for entry in known if entry.fetchable and not names & entry.file_names]
+
+
+def _fetch_mark(entry: Published) -> str:
+    terms = ", non-commercial" if entry.non_commercial else ""
+    return f"{entry.name} (not here{terms}: chrominance models fetch {entry.name})"
+
+
 def colorizer_source(name: str) -> str | Path:
     """Return what ``models.load_colorizer`` takes for a name of ``colorizer_names``.
 
@@ -150,12 +167,23 @@ def colorizer_source(name: str) -> str | Path:
     """
     if name == EMBEDDED:
         return EMBEDDED
+    for entry in PUBLISHED:
+        if name == _fetch_mark(entry):
+            raise FileNotFoundError(
+                f"{entry.title} is not here yet. Fetch it with `chrominance models fetch {entry.name}` "
+                f"({_size(entry)}, weights: {entry.weights_licence}), or put {entry.local_name} from "
+                f"{entry.page or entry.addresses[0]} into models/{MODEL_FOLDER}; then press R"
+            )
     path = folder_paths.get_full_path(MODEL_FOLDER, name)
     if path is None:
         raise FileNotFoundError(
             f"no checkpoint {name} in models/{MODEL_FOLDER}: put the file there, or choose {EMBEDDED}"
         )
     return Path(path)
+
+
+def _size(entry: Published) -> str:
+    return "size unknown" if entry.size is None else f"{entry.size / 1e6:.0f} MB"
 
 
 def choose_dtype(name: str) -> torch.dtype:

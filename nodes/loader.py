@@ -6,6 +6,7 @@ from pathlib import Path
 
 from comfy_api.latest import io
 
+from ..models.contract import ModelSpec
 from . import host
 from .sockets import CATEGORY, COLORIZER
 
@@ -33,10 +34,11 @@ class LoadColorizer(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "model_name",
-                    options=host.colorizer_names(),
+                    options=[*host.colorizer_names(), *host.fetchable_names()],
                     default=host.EMBEDDED,
-                    tooltip=f"{host.EMBEDDED}: the small network that ships with the pack, no download. Any "
-                    f"other: a file in models/{host.MODEL_FOLDER}; what it is is seen from its contents.",
+                    tooltip=f"{host.EMBEDDED}: the small network that ships with the pack, no download. Then "
+                    f"the files in models/{host.MODEL_FOLDER}; what one is is seen from its contents. Last, "
+                    "what is published and not here yet, with the command that fetches it.",
                 ),
                 io.Combo.Input(
                     "dtype",
@@ -46,7 +48,14 @@ class LoadColorizer(io.ComfyNode):
                     "with it, else fp32. The pictures' lightness is never touched by it.",
                 ),
             ],
-            outputs=[COLORIZER.Output("colorizer", tooltip="For Auto Colorize and Colorize Video.")],
+            outputs=[
+                COLORIZER.Output("colorizer", tooltip="For Auto Colorize and Colorize Video."),
+                io.String.Output(
+                    "about",
+                    tooltip="What was loaded: system, paper, and the licences of its code and weights. Some "
+                    "weights may not be used commercially.",
+                ),
+            ],
         )
 
     @classmethod
@@ -58,4 +67,11 @@ class LoadColorizer(io.ComfyNode):
     @classmethod
     def execute(cls, model_name: str, dtype: str) -> io.NodeOutput:
         """Run the node."""
-        return io.NodeOutput(host.hosted_colorizer(model_name, dtype))
+        hosted = host.hosted_colorizer(model_name, dtype)
+        return io.NodeOutput(hosted, about(hosted.colorizer.spec))
+
+
+def about(spec: ModelSpec) -> str:
+    """Describe a loaded system, a line each: title, paper, licences."""
+    lines = [spec.title, spec.paper, f"code: {spec.code_licence}", f"weights: {spec.weights_licence}"]
+    return "\n".join(line for line in lines if line)

@@ -245,8 +245,8 @@ def test_building_makes_no_random_numbers_and_imports_no_algebra():
     code = """
 import sys, torch
 from torch import nn
-from chrominance.models.load import _NoInit
-with torch.device("meta"), _NoInit():
+from chrominance.models.load import _OnMeta
+with _OnMeta():
     made = [nn.Parameter(torch.randn(3, 4)), torch.rand((2, 2), dtype=torch.float16), nn.Linear(3, 4).weight]
     made += [nn.init.trunc_normal_(torch.empty(3)), nn.init.normal_(torch.empty(3))]
     made += [nn.LSTM(2, 2).weight_hh_l0]

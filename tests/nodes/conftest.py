@@ -59,6 +59,7 @@ def comfy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     import comfy.utils
     import folder_paths
 
+    monkeypatch.setenv("CHROMINANCE_MODELS", str(tmp_path / "fetched"))
     monkeypatch.setattr(folder_paths, "models_dir", str(tmp_path / "models"))
     monkeypatch.setattr(folder_paths, "temp_directory", str(tmp_path / "temp"))
     monkeypatch.setattr(folder_paths, "input_directory", str(tmp_path / "input"))

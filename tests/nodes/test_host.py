@@ -33,7 +33,8 @@ def test_the_model_folder_joins_what_extra_model_paths_set(tmp_path):
     host.register_model_folder()
     host.register_model_folder()
     paths, extensions = folder_paths.folder_names_and_paths["colorization"]
-    assert paths == [str(tmp_path / "mine"), str(tmp_path / "models" / "colorization")]
+    own = str(tmp_path / "models" / "colorization")
+    assert paths == [str(tmp_path / "mine"), own, str(tmp_path / "fetched")]
     assert {".safetensors", ".pth"} <= extensions
 
 

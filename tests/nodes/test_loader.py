@@ -59,3 +59,32 @@ def test_a_bad_checkpoint_is_one_clear_line(tmp_path):
 
 def test_dtype_names_are_those_of_the_cache():
     assert set(host.DTYPES.values()) == {torch.float32, torch.bfloat16, torch.float16}
+
+
+def test_what_is_published_and_not_here_is_marked(tmp_path):
+    folder = tmp_path / "models" / "colorization"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "siggraph17-df00044c.pth").write_bytes(b"here")
+    options = {i.id: i for i in LoadColorizer.define_schema().inputs}["model_name"].options
+    assert "siggraph17-df00044c.pth" in options
+    marked = [name for name in options if "chrominance models fetch" in name]
+    assert "eccv16 (not here: chrominance models fetch eccv16)" in marked
+    assert not any(name.startswith("siggraph17 ") for name in marked)
+    assert options.index(marked[0]) > options.index("siggraph17-df00044c.pth")
+    with pytest.raises(FileNotFoundError, match=r"chrominance models fetch eccv16` \(129 MB, weights: BSD-2"):
+        LoadColorizer.execute(marked[0], "auto")
+
+
+def test_what_the_command_line_fetched_is_found(tmp_path):
+    import folder_paths
+
+    (tmp_path / "fetched").mkdir()
+    (tmp_path / "fetched" / "own.pth").write_bytes(b"here")
+    (folders, _) = folder_paths.folder_names_and_paths["colorization"]
+    assert folders == [str(tmp_path / "models" / "colorization"), str(tmp_path / "fetched")]
+    assert "own.pth" in host.colorizer_names()
+
+
+def test_the_loader_tells_the_licences():
+    about = LoadColorizer.execute("embedded", "fp32")[1].splitlines()
+    assert about[-1] == "weights: Apache-2.0" and len(about) >= 3

@@ -111,7 +111,7 @@ RELEASED = {
     ),
     "ChrominanceSaveLUT": (["lut", "filename_prefix", "size"], ["STRING"]),
     "ChrominanceSavePalette": (["palette", "filename_prefix", "format"], ["STRING"]),
-    "ChrominanceLoadColorizer": (["model_name", "dtype"], ["COLORIZER"]),
+    "ChrominanceLoadColorizer": (["model_name", "dtype"], ["COLORIZER", "STRING"]),
     "ChrominanceAutoColorize": (
         ["image", "colorizer", "mask", "strength", "saturation", "temperature", "size", "as_published"],
         ["IMAGE", "MASK", "LAB"],
