@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .screen import CODECS, DTYPES, FAILED, USAGE, CommandError, Screen, choose_device, within
 
@@ -126,6 +126,7 @@ def run_colorize(arguments: argparse.Namespace) -> int:
                 guide=load_guide(arguments, references, colorizer) if guided else None,
                 frames=[one.frame for one in references],
                 warp_only=arguments.warp,
+                key=work_key(arguments, references),
                 published=load_way(arguments, references, colorizer) if settings.as_published else None,
             )
             # Closed at once when interrupted, so that what is being saved is saved whole.
@@ -226,6 +227,26 @@ def load_model(
     if settings.temperature is not None and colorizer.spec.temperature is None:
         raise CommandError(f"{colorizer.spec.title} has no temperature: leave --temperature out", USAGE)
     return colorizer
+
+
+def work_key(arguments: argparse.Namespace, references: Sequence[ReferenceFile]) -> dict[str, Any]:
+    """Return what a clip's colours depend on beside its own file and the settings."""
+    import torch
+
+    from ..models.checkpoint import stamp
+    from ..models.locate import resolve_source
+
+    def of(source: str | Path) -> list[Any]:
+        path, changed = stamp(resolve_source(source))
+        return [str(path), changed]
+
+    return {
+        "model": of(arguments.model),
+        "features": of(arguments.features or "embedded") if references else None,
+        "trust": arguments.trust,
+        "references": [[str(one.path.resolve()), one.path.stat().st_mtime_ns] for one in references],
+        "computing": [torch.__version__, arguments.device, arguments.dtype, torch.get_num_threads()],
+    }
 
 
 def load_way(arguments: argparse.Namespace, references: Sequence[ReferenceFile], colorizer: Colorizer) -> Way:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch.nn.functional as F
 
+from .. import __version__
 from ..color import rgb_to_lightness
 from ..models.contract import Colorizer
 from ..models.errors import CheckpointError
@@ -27,7 +28,8 @@ from .samples import one_line
 from .variants import VariantSampler, VariantSettings
 
 if TYPE_CHECKING:
-    from .video import Frame, Stage
+    from .clip import ClipStage
+    from .video import Frame
 
 #: Asked at the start of a clip, with how many frames to expect; what it returns gets the frames done since.
 ClipProgress = Callable[[Job, int | None], Callable[[int], object]]
@@ -106,6 +108,7 @@ def run_jobs(
     frames: Sequence[int | None] | None = None,
     warp_only: bool = False,
     published: Way | None = None,
+    key: Mapping[str, Any] | None = None,
 ) -> Generator[Outcome]:
     """Colour each job; give what became of it, in order.
 
@@ -113,7 +116,8 @@ def run_jobs(
     of folders of frames. ``variants``: for jobs that are versions of pictures; of a picture that fails, the
     first version tells. ``guide``: references for all jobs; ``frames``: which frames of a clip they are
     (``ClipColorizer``); ``warp_only``: of pictures, the references' chroma alone, its confidence as alpha.
-    ``published``: colours everything, in the place of all else.
+    ``published``: colours everything, in the place of all else. ``key``: all that the results depend on
+    beside the files and ``settings``, by which a clip's unfinished work is known again.
     While a picture is being saved, the next is read and coloured. An exception that ``clip_progress`` raises,
     and an interrupt, stop the work and leave no half file. Raises CheckpointError for weights that turn out
     to be damaged.
@@ -144,7 +148,8 @@ def run_jobs(
                         picture = color_picture(picture, colorizer, settings, hints, guide)
                 else:
                     stage = clip_stage(job, colorizer, settings, batch, rate, guide, frames, published)
-                    color_clip(job, stage, codec, rate, clip_progress)
+                    known = _key(key, settings, batch, frames)
+                    color_clip(job, stage, codec, rate, clip_progress, known, batch)
             except CheckpointError:
                 raise  # the next file would fail alike
             except FAILURES as error:
@@ -222,15 +227,16 @@ def clip_stage(
     guide: Guide | None,
     frames: Sequence[int | None] | None,
     published: Way | None = None,
-) -> Stage:
+) -> ClipStage:
     """Return what colours a clip's frames: by references if there are any."""
     # PyAV is loaded for clips alone, and OpenCV for references to them.
+    from .clip import EachFrame, FromTheStart
     from .video import colorize_frames, open_reader
 
     if published is not None:
-        return lambda clip, info: color_frames_as_published(clip, published)
+        return FromTheStart(lambda clip, info: color_frames_as_published(clip, published))
     if guide is None:
-        return lambda clip, info: colorize_frames(clip, colorizer, settings, batch=batch)
+        return EachFrame(lambda clip, info: colorize_frames(clip, colorizer, settings, batch=batch))
 
     from .keyframes import ClipColorizer
 
@@ -238,39 +244,62 @@ def clip_stage(
         with open_reader(job.source, rate=rate if job.source.is_dir() else None, sound=False) as reader:
             yield from reader
 
-    return ClipColorizer(guide, frames, settings, open_again=open_again)
+    return FromTheStart(ClipColorizer(guide, frames, settings, open_again=open_again))
 
 
 def color_clip(
     job: Job,
-    stage: Stage,
+    stage: ClipStage,
     codec: str | None,
     rate: float | Fraction | None,
     progress: ClipProgress | None,
+    key: Mapping[str, Any],
+    batch: int = 1,
 ) -> None:
-    """Colour one clip, a video file or a folder of frames."""
-    from .video import VideoInfo, process_video
+    """Colour one clip, a video file or a folder of frames, or what is left of it to do.
+
+    ``key``: see ``process_clip``; ``batch``: the frames that the stage sees at once.
+    """
+    from .clip import CHUNK, process_clip
+    from .video import Encoding, VideoInfo
 
     advance: Callable[[int], object] | None = None
 
-    def begin(info: VideoInfo) -> None:
+    def begin(info: VideoInfo, done: int) -> None:
         nonlocal advance
         if progress is not None:
             advance = progress(job, info.frames)
+            if done:
+                advance(done)
 
     def step(count: int) -> None:
         if advance is not None:
             advance(count)
 
-    process_video(
+    chunk = -(-CHUNK // batch) * batch
+    process_clip(
         job.source,
         job.target,
         stage,
-        codec=codec,
+        key=key,
+        chunk=chunk,
+        encoding=Encoding(codec),
         rate=rate if job.source.is_dir() else None,
         on_info=begin,
         progress=step,
     )
+
+
+def _key(
+    key: Mapping[str, Any] | None, settings: ColorizeSettings, batch: int, frames: Sequence[int | None] | None
+) -> dict[str, Any]:
+    told = {
+        "version": __version__,
+        "settings": asdict(settings),
+        "batch": batch,
+        "frames": list(frames or ()),
+    }
+    return {**told, **(key or {})}
 
 
 def saved(job: Job, future: Future[None]) -> Outcome:

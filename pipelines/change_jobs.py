@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from .. import __version__
 from .batch import FAILURES, ClipProgress, Outcome, color_clip, explain, saved
 from .clip_sample import SAMPLED_FRAMES, sample_frames
 from .color_map import Change, change_stage
@@ -170,8 +172,10 @@ def run_changes(
                     changed = change.apply(rgb, mask=mask, strength=strength)
                     picture = picture.with_rgb(changed[0].cpu())
                 else:
-                    stage = change_stage(change, mask=mask, strength=strength)
-                    color_clip(job, stage, codec, rate, clip_progress)
+                    from .clip import EachFrame  # PyAV is loaded for clips alone
+
+                    stage = EachFrame(change_stage(change, mask=mask, strength=strength))
+                    color_clip(job, stage, codec, rate, clip_progress, change_key(change, mask, strength))
             except FAILURES as error:
                 picture, failure = None, Outcome(job, "failed", explain(job, error))
             if saving is not None:
@@ -183,6 +187,15 @@ def run_changes(
                 yield failure or Outcome(job, "done")
         if saving is not None:
             yield saved(*saving)
+
+
+def change_key(change: Change, mask: Tensor | None, strength: float) -> dict[str, Any]:
+    """Return what tells a change from others: what becomes of colours all over the cube."""
+    steps = torch.linspace(0, 1, 17)
+    cube = torch.stack(torch.meshgrid(steps, steps, steps, indexing="ij")).view(1, 3, 17, 289)
+    seen = [change.apply(cube), *([mask] if mask is not None else [])]
+    marks = [zlib.crc32(tensor.contiguous().cpu().numpy().tobytes()) for tensor in seen]
+    return {"version": __version__, "change": marks, "strength": strength}
 
 
 def check_mask(source: Path, rgb: Tensor, mask: Tensor | None) -> None:

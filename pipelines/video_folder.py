@@ -34,13 +34,18 @@ def natural_key(path: Path) -> tuple[tuple[int, str], ...]:
 class FolderReader:
     """Iterate over the pictures of a folder as frames, in natural order of their names.
 
-    ``rate``: frames a second, None for 24. ``trim``: start and duration in seconds. Has the interface of
-    VideoReader, with no sound. Raises VideoError for a folder without pictures, for a picture that cannot
-    be read, and for pictures of different sizes.
+    ``rate``: frames a second, None for 24. ``trim``: start and duration in seconds. ``begin``: see
+    VideoReader, whose interface it has, with no sound. Raises VideoError for a folder without pictures, for a
+    picture that cannot be read, and for pictures of different sizes.
     """
 
     def __init__(
-        self, folder: str | Path, *, rate: float | Fraction | None = None, trim: Trim | None = None
+        self,
+        folder: str | Path,
+        *,
+        rate: float | Fraction | None = None,
+        trim: Trim | None = None,
+        begin: tuple[int, Fraction] | None = None,
     ) -> None:
         folder = Path(folder)
         self.copied: Sequence[Stream] = ()
@@ -60,6 +65,7 @@ class FolderReader:
             self._paths = self._paths[first:last]
             if not self._paths:
                 raise VideoError(f"{folder} has no frames from {float(start):g} s on: nothing to read")
+        self._begin = 0 if begin is None else begin[0]
         picture = self._load(self._paths[0])
         self.info = VideoInfo(
             name=str(folder),
@@ -83,7 +89,7 @@ class FolderReader:
 
     def __iter__(self) -> Iterator[Frame]:
         size = (self.info.width, self.info.height)
-        for index, path in enumerate(self._paths):
+        for index, path in enumerate(self._paths[self._begin :], self._begin):
             picture = self._load(path)
             found = (picture.rgb.shape[-1], picture.rgb.shape[-2])
             if found != size:
@@ -106,11 +112,14 @@ class FolderReader:
 class FolderWriter:
     """Write frames as PNG files named by their number, into a folder that appears when all are there.
 
-    ``bits``: 8 or 16, None for 16 where the source has more than 8. A folder that holds nothing but such
-    frames is replaced as a whole; one with anything else in it is refused with VideoError.
+    ``bits``: 8 or 16, None for 16 where the source has more than 8. ``part``: where the frames gather until
+    then, among those that an earlier run left there; by default a new folder. A folder that holds nothing but
+    such frames is replaced as a whole; one with anything else in it is refused with VideoError.
     """
 
-    def __init__(self, target: str | Path, info: VideoInfo, *, bits: int | None = None) -> None:
+    def __init__(
+        self, target: str | Path, info: VideoInfo, *, bits: int | None = None, part: Path | None = None
+    ) -> None:
         self.target = Path(target)
         self.info = info
         self.frames = 0
@@ -120,9 +129,10 @@ class FolderWriter:
         foreign = self._foreign()
         if foreign is not None:
             raise VideoError(f"{self.target} holds other files ({foreign}): expected a new or empty folder")
-        self._part = self.target.with_name(f".chrominance-{secrets.token_hex(6)}")
+        self._part = part or self.target.with_name(f".chrominance-{secrets.token_hex(6)}")
+        self._goes_on = part is not None
         try:
-            self._part.mkdir()
+            self._part.mkdir(exist_ok=self._goes_on)
         except OSError as error:
             raise VideoError(f"{self.target} cannot be written ({error.strerror})") from error
 
@@ -139,7 +149,7 @@ class FolderWriter:
         alpha = None if frame.alpha is None else frame.alpha.detach().cpu()
         picture = Picture(frame.rgb.detach().float().cpu(), alpha, bits=self._bits)
         path = self._part / f"{frame.index:06d}.png"
-        if path.exists():
+        if path.exists() and not self._goes_on:
             raise VideoError(f"frame {frame.index} came twice")
         try:
             save_picture(path, picture)
@@ -154,7 +164,7 @@ class FolderWriter:
 
     def commit(self) -> None:
         """Put the folder in its place."""
-        old = self.target.with_name(f"{self._part.name}-old")
+        old = self.target.with_name(f".chrominance-{secrets.token_hex(6)}-old")
         try:
             if self.target.exists():
                 self.target.rename(old)

@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -39,12 +39,20 @@ class VideoReader:
     ``source``: a path or a seekable file-like object. ``trim``: start and duration in seconds, a duration
     of None or 0 reads to the end. ``info`` is known at once. Packets of the sound and subtitle streams
     ``copied`` gather in ``packets`` while the frames are read; their times count from ``origin``, the
-    clip's (or the window's) start in seconds, as the frames' times do.
+    clip's (or the window's) start in seconds, as the frames' times do. ``begin``: number and time of a frame,
+    as an earlier reading gave them, to begin at instead of the first; ``info`` stays that of the whole.
 
     Raises VideoError for anything that is not a readable clip, and while iterating for one that is cut off.
     """
 
-    def __init__(self, source: VideoSource, *, trim: Trim | None = None, copy: bool = True) -> None:
+    def __init__(
+        self,
+        source: VideoSource,
+        *,
+        trim: Trim | None = None,
+        copy: bool = True,
+        begin: tuple[int, Fraction] | None = None,
+    ) -> None:
         self.name = source_name(source)
         start, length = exact_window(trim)
         self._start, self._end = start, None if length is None else start + length
@@ -69,6 +77,8 @@ class VideoReader:
             self.origin = self._zero + self._shift
             self._turn = display_turn(first)
             self.info = self._describe(first)
+            if begin is not None and begin[0] > 0:
+                self._frames = self._from(*begin)
         except BaseException:
             self._container.close()
             raise
@@ -199,6 +209,49 @@ class VideoReader:
         self.packets.clear()
         self._container.seek(int(target), stream=self._stream, backward=True)
         return self._decode()
+
+    def _from(self, index: int, time: Fraction) -> Iterator[av.VideoFrame]:
+        """Give the frames from one on that an earlier reading has seen; it is found by its time."""
+        wanted = time + self._shift
+        frames = self._seek(wanted)
+        found = next((frame for frame in frames if frame.pts is None or self._time(frame) >= wanted), None)
+        if found is None or found.pts is None or self._time(found) != wanted:
+            # No times, or a wrong index: count from the window's first frame.
+            frames = self._seek(self._shift)
+            frames = (f for f in frames if f.pts is None or self._time(f) >= self._shift)
+            found = next(islice(frames, index, None), None)
+        if found is None:
+            raise VideoError(f"{self.name}: frame {index} is not there any more: the file has changed")
+        self._decoded = index
+        return chain([found], frames)
+
+    def copied_packets(self) -> Iterator[tuple[Fraction, Packet]]:
+        """Give the packets of ``copied`` alone, each with its time in the file; no frame can be read then."""
+        if not self.copied:
+            return
+        # Finding the first frame has read some of them.
+        while self.packets:
+            packet = self.packets.popleft()
+            yield _time(packet) or Fraction(0), packet
+        done: set[int] = set()
+        try:
+            for packet in self._container.demux(*self.copied):
+                time = _time(packet)
+                if packet.stream.index in done or time is None:
+                    continue
+                begin = time - self._zero
+                if self._start and begin + _duration(packet) <= self._start:
+                    continue
+                if self._past_end(begin):
+                    done.add(packet.stream.index)
+                    if len(done) == len(self.copied):
+                        return
+                else:
+                    yield time, packet
+        except FFmpegError as error:
+            if not isinstance(error, EOFError):
+                reason = error.strerror or str(error)
+                raise VideoError(f"{self.name}: its sound cannot be read ({reason})") from error
 
     def _describe(self, first: av.VideoFrame) -> VideoInfo:
         stream, turned = self._stream, self._turn[0] % 2 == 1

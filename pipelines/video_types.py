@@ -44,14 +44,15 @@ class Frame:
     """One picture of a clip, upright.
 
     ``index``: its number in the clip, from 0. ``time``: seconds since the clip's start. ``rgb``: [3,H,W]
-    float32, sRGB 0..1. ``alpha``: [1,H,W] float32 0..1, or None. A frame is never modified: a stage makes
-    a new one with ``dataclasses.replace``.
+    float32, sRGB 0..1. ``alpha``: [1,H,W] float32 0..1, or None. ``cut``: it is the first of a shot. A frame
+    is never modified: a stage makes a new one with ``dataclasses.replace``.
     """
 
     index: int
     time: Fraction
     rgb: Tensor
     alpha: Tensor | None = None
+    cut: bool = False
 
 
 @dataclass(frozen=True)

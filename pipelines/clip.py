@@ -1,0 +1,325 @@
+"""Colour a clip in chunks: stopped at any moment, the next run goes on where it was, to the same bytes."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from .clip_sinks import FolderSink, Sink, VideoSink
+from .clip_work import Chunk, ClipWork, State
+from .video_codecs import Encoding
+from .video_folder import FolderReader
+from .video_read import VideoReader
+from .video_threads import Outlet, Prefetch
+from .video_types import Frame, VideoError, VideoInfo, VideoResult
+
+log = logging.getLogger(__name__)
+
+#: Frames of a chunk at most: what an interruption can cost, and how often a clip can be entered.
+CHUNK = 96
+
+_FRAMES_AHEAD = 4
+# Frames whose look is remembered, for a stage that is behind the reader by as many.
+_REMEMBERED = 1024
+
+
+class ClipStage(ABC):
+    """Frames of a clip in, as many frames out, in order; it can begin in the middle."""
+
+    @abstractmethod
+    def run(self, frames: Iterator[Frame], info: VideoInfo, state: State | None) -> Iterator[Frame]:
+        """Give what becomes of ``frames``; ``state``: from ``resume_at`` of an earlier run, for the first."""
+
+    def resume_at(self, frame: Frame) -> tuple[int, State | None]:
+        """Tell what it takes to begin at ``frame``, which ``run`` has given last.
+
+        The number of the first frame that ``run`` has to be given, which must be one at which a chunk began,
+        and the state that goes with it.
+        """
+        return frame.index, None
+
+
+@dataclass(frozen=True)
+class FromTheStart(ClipStage):
+    """A stage that cannot begin in the middle: it sees all frames again; only the rest is written."""
+
+    work: Callable[[Iterator[Frame], VideoInfo], Iterator[Frame]]
+
+    def run(self, frames: Iterator[Frame], info: VideoInfo, state: State | None) -> Iterator[Frame]:
+        """Give what ``work`` does."""
+        return self.work(frames, info)
+
+    def resume_at(self, frame: Frame) -> tuple[int, State | None]:
+        """Begin with the first frame."""
+        return 0, None
+
+
+@dataclass(frozen=True)
+class EachFrame(ClipStage):
+    """A stage that sees each frame by itself, or groups of frames of which a chunk is a multiple."""
+
+    work: Callable[[Iterator[Frame], VideoInfo], Iterator[Frame]]
+
+    def run(self, frames: Iterator[Frame], info: VideoInfo, state: State | None) -> Iterator[Frame]:
+        """Give what ``work`` does."""
+        return self.work(frames, info)
+
+
+def process_clip(
+    source: Path,
+    target: Path,
+    stage: ClipStage,
+    *,
+    key: Mapping[str, Any],
+    encoding: Encoding | None = None,
+    rate: float | Fraction | None = None,
+    chunk: int = CHUNK,
+    on_info: Callable[[VideoInfo, int], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> VideoResult:
+    """Send a clip's frames through ``stage`` into a new clip, in chunks that are kept when it is stopped.
+
+    ``source``: a video file, or a folder of frames with its ``rate``. ``target``: a video file, or a folder;
+    it appears, or is replaced, when all is done. ``key``: all that the result depends on beside the source
+    and ``encoding``: with another one the work begins anew. ``chunk``: frames of a chunk at most; it ends
+    earlier where a shot does. ``on_info`` gets the clip's facts and how many frames are done already,
+    ``progress`` the number of frames done since its last call. What either raises stops the work.
+    Raises VideoError for a clip that cannot be read or written; what was done by then is kept.
+    """
+    encoding = encoding or Encoding()
+    if not source.exists():
+        raise VideoError(f"{source}: no such file")
+    try:
+        work = ClipWork(target, _whole_key(source, key, encoding, rate, chunk))
+    except OSError as error:
+        raise VideoError(f"{target} cannot be written ({error.strerror or error})") from error
+    try:
+        return _Runner(source, target, stage, work, encoding, rate, chunk).run(on_info, progress)
+    finally:
+        if not work.chunks:
+            work.close()  # nothing to keep
+
+
+def _whole_key(
+    source: Path,
+    key: Mapping[str, Any],
+    encoding: Encoding,
+    rate: float | Fraction | None,
+    chunk: int,
+) -> dict[str, Any]:
+    return {
+        "source": [str(source.resolve()), *_look(source)],
+        "encoding": [encoding.codec, encoding.crf, encoding.preset, encoding.bits],
+        "rate": None if rate is None else str(rate),
+        "chunk": chunk,
+        **key,
+    }
+
+
+def _look(source: Path) -> list[Any]:
+    """Return what tells one state of a clip from another."""
+    try:
+        if source.is_dir():
+            entries = sorted((p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in source.iterdir())
+            return [len(entries), zlib.crc32(repr(entries).encode())]
+        facts = source.stat()
+    except OSError as error:
+        raise VideoError(f"{source}: cannot be read ({error.strerror or error})") from error
+    return [facts.st_size, facts.st_mtime_ns]
+
+
+class _ChangedError(Exception):
+    """The source does not give the frames that it gave before."""
+
+
+class _Runner:
+    """One run over a clip's work."""
+
+    def __init__(
+        self,
+        source: Path,
+        target: Path,
+        stage: ClipStage,
+        work: ClipWork,
+        encoding: Encoding,
+        rate: float | Fraction | None,
+        chunk: int,
+    ) -> None:
+        self.source, self.target, self.stage, self.work = source, target, stage, work
+        self.encoding, self.rate, self.chunk = encoding, rate, chunk
+        self._looks: OrderedDict[int, int] = OrderedDict()
+        self._begun: _Begun | None = None
+
+    def run(
+        self,
+        on_info: Callable[[VideoInfo, int], None] | None,
+        progress: Callable[[int], None] | None,
+    ) -> VideoResult:
+        """Do what is left to do."""
+        with self._reader(None) as reader:
+            info = reader.info
+        sink = self._sink(info)
+        if not sink.holds(self.work.chunks):
+            log.warning("%s: a part of what was done is missing: the work begins anew", self.target)
+            self.work.clear()
+            sink = self._sink(info)
+        if on_info is not None:
+            on_info(info, self.work.done)
+        if not self.work.complete:
+            self._go_on(sink, progress)
+        sound = None
+        if isinstance(sink, VideoSink) and not self.source.is_dir():
+            sound = VideoReader(self.source)
+        try:
+            sink.join(self.work.chunks, sound)
+        finally:
+            if sound is not None:
+                sound.close()
+        last = self.work.chunks[-1].last_time
+        self.work.close()
+        return VideoResult(self.target, self.work.done, float(last + 1 / info.rate), info)
+
+    def _sink(self, info: VideoInfo) -> Sink:
+        if self.target.suffix and not self.target.is_dir():
+            return VideoSink(self.target, self.work, info, self.encoding)
+        given = (self.encoding.codec, self.encoding.crf, self.encoding.preset)
+        if any(value is not None for value in given):
+            raise VideoError(
+                f"{self.target} becomes a folder of PNG frames: leave the codec and its settings out"
+            )
+        return FolderSink(self.target, self.work, info, self.encoding.bits)
+
+    def _reader(self, begin: tuple[int, Fraction] | None) -> VideoReader | FolderReader:
+        if self.source.is_dir():
+            return FolderReader(self.source, rate=self.rate, begin=begin)
+        if self.rate is not None:
+            raise VideoError("a frame rate can be set for a folder of frames; a video has its own")
+        return VideoReader(self.source, copy=False, begin=begin)
+
+    def _go_on(self, sink: Sink, progress: Callable[[int], None] | None) -> None:
+        """Colour from where the work is; where seeking leads elsewhere, read the clip from its beginning."""
+        try:
+            state = self.work.load_state()
+        except (OSError, SafetensorError):
+            self.work.clear()
+            state = None
+        if self.work.entry is not None:
+            for seek in (True, False):
+                try:
+                    return self._color(sink, state, progress, seek=seek)
+                except _ChangedError:
+                    log.info("%s: seeking did not find the frame it should", self.source)
+            log.warning("%s is not the clip that was begun with: the work begins anew", self.source)
+            self.work.clear()
+        return self._color(sink, None, progress, seek=False)
+
+    def _color(
+        self, sink: Sink, state: State | None, progress: Callable[[int], None] | None, *, seek: bool
+    ) -> None:
+        entry = self.work.entry
+        first, restart = (0, 0) if entry is None else (entry.index, entry.restart)
+        begin = self._begin_at(restart) if seek else None
+        outlet: Outlet[Callable[[], None]] = Outlet(_call, _FRAMES_AHEAD, "encode")
+        try:
+            with self._reader(begin) as reader:
+                with Prefetch(iter(reader), _FRAMES_AHEAD, "decode") as frames:
+                    staged = self.stage.run(self._from(iter(frames), restart), reader.info, state)
+                    try:
+                        for frame in staged:
+                            if frame.index >= first:
+                                self._take(frame, sink, outlet)
+                                if progress is not None:
+                                    progress(1)
+                            del frame
+                    finally:
+                        close = getattr(staged, "close", None)
+                        if close is not None:
+                            close()
+                if self._begun is None and not self.work.chunks:
+                    raise VideoError(f"{reader.info.name}: there were no frames to write")
+                self._end(sink, outlet, None)
+                outlet.finish()
+        finally:
+            outlet.close()
+            sink.abort()
+            self._begun = None
+
+    def _begin_at(self, restart: int) -> tuple[int, Fraction] | None:
+        """Return the frame to read first: one whose look is known, to see that it is the one meant."""
+        for index in (restart, restart - 1):
+            time = self.work.time_of(index)
+            if time is not None:
+                return index, time
+        return None
+
+    def _from(self, frames: Iterator[Frame], restart: int) -> Iterator[Frame]:
+        """Give the frames from ``restart`` on; raise _ChangedError for one that looks other than it did."""
+        known = self.work.checks()
+        for frame in frames:
+            look = _look_of(frame)
+            if known.get(frame.index, look) != look:
+                raise _ChangedError
+            self._looks[frame.index] = look
+            if len(self._looks) > _REMEMBERED:
+                self._looks.popitem(last=False)
+            if frame.index >= restart:
+                yield frame
+
+    def _take(self, frame: Frame, sink: Sink, outlet: Outlet[Callable[[], None]]) -> None:
+        """Hand a frame to the encoder's thread, in the chunk that it belongs to."""
+        begun = self._begun
+        if begun is not None and (frame.cut or frame.index - begun.start >= self.chunk):
+            self._end(sink, outlet, frame)
+            begun = None
+        if begun is None:
+            begun = self._begun = _Begun(frame.index, frame.time, self._looks[frame.index])
+            outlet.put(lambda: sink.begin(frame.index))
+        begun.last, begun.last_time = frame.index, frame.time
+        begun.last_check = self._looks[frame.index]
+        outlet.put(lambda: sink.write(frame))
+
+    def _end(self, sink: Sink, outlet: Outlet[Callable[[], None]], following: Frame | None) -> None:
+        """Finish the chunk before ``following``, or the clip's last."""
+        begun = self._begun
+        if begun is None:
+            return
+        index = None if following is None else following.index
+        restart, state = (0, None) if following is None else self.stage.resume_at(following)
+
+        def end() -> None:
+            delay = sink.end()
+            times = (begun.time, begun.last_time, begun.check, begun.last_check)
+            self.work.add(Chunk(begun.start, begun.last + 1, *times, delay), index, restart, state)
+
+        outlet.put(end)
+        self._begun = None
+
+
+@dataclass
+class _Begun:
+    """The chunk that frames are going into."""
+
+    start: int
+    time: Fraction
+    check: int
+    last: int = 0
+    last_time: Fraction = Fraction(0)
+    last_check: int = 0
+
+
+def _call(work: Callable[[], None]) -> None:
+    work()
+
+
+def _look_of(frame: Frame) -> int:
+    """Return a number that tells a frame from others: of some of its pixels."""
+    return zlib.crc32(frame.rgb[:, ::8, ::8].contiguous().cpu().numpy().tobytes())
