@@ -400,7 +400,7 @@ PUBLISHED: tuple[Published, ...] = (
     ),
     Published(
         name="deoldify-artistic",
-        system="deoldify",
+        system="deoldify_artistic",
         title="DeOldify Artistic",
         file="ColorizeArtistic_gen.pth",
         addresses=(
@@ -418,7 +418,7 @@ PUBLISHED: tuple[Published, ...] = (
     ),
     Published(
         name="deoldify-video",
-        system="deoldify",
+        system="deoldify_stable",
         title="DeOldify Video",
         file="ColorizeVideo_gen.pth",
         addresses=(
@@ -436,7 +436,7 @@ PUBLISHED: tuple[Published, ...] = (
     ),
     Published(
         name="deoldify-stable",
-        system="deoldify",
+        system="deoldify_stable",
         title="DeOldify Stable",
         file="ColorizeStable_gen.pth",
         addresses=(

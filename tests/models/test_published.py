@@ -121,6 +121,10 @@ def ported_gan(network, given, wanted, judge):
     return {"ab": ab, "disc": judge(torch.cat([given["L"], ab], 1))}
 
 
+def deoldify(network, given, wanted):
+    return {"y": network(given["x"])}
+
+
 #: By the name in recipe.py: our name, and how it is run.
 SYSTEMS: dict[str, tuple[str, Run]] = {
     "eccv16": ("eccv16", eccv16),
@@ -132,6 +136,8 @@ SYSTEMS: dict[str, tuple[str, Run]] = {
     "gan_tf_cifar10": ("gan_cifar10", tensorflow_gan),
     "gan_moein_mainmodel_unet": ("gan_unet", ported_gan),
     "gan_moein_res18": ("gan_res18", ported_gan),
+    "deoldify_artistic": ("deoldify_artistic", deoldify),
+    "deoldify_stable_video": ("deoldify_stable", deoldify),
 }
 
 
