@@ -76,33 +76,43 @@ def multiply_rows(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> T
     return F.conv2d(pictures, weight[:, :, None, None], bias).permute(0, 2, 3, 1).reshape(count, -1)
 
 
-def winograd_conv3(x: Tensor, weight: Tensor, bias: Tensor, *, rectify: bool = False) -> Tensor:
+def winograd_kernels(weight: Tensor) -> Tensor:
+    """Return what ``winograd_conv3`` multiplies by: of a weight [K,C,3,3], float32 [36,K,C]."""
+    flat = weight.float().permute(2, 3, 0, 1).reshape(9, -1)
+    return (_KERNEL_2D @ flat).view(-1, *weight.shape[:2])
+
+
+def winograd_conv3(x: Tensor, kernels: Tensor, bias: Tensor, *, rectify: bool = False) -> Tensor:
     """Return ``conv2d(x, weight, bias, padding=1)`` in memory format channels_last.
 
     ``x``: [B,C,H,W] in main memory, any floating type; the sums are in float32, about as exact as the direct
-    ones. ``weight``: [K,C,3,3], ``bias``: [K]. ``rectify``: cut off what is negative as well.
+    ones. ``kernels``: of the weight [K,C,3,3], by ``winograd_kernels``. ``bias``: [K]. ``rectify``: cut off
+    what is negative as well.
     """
     batch, c_in, height, width = x.shape
-    c_out = len(weight)
+    c_out = kernels.shape[1]
     down, across = -(-height // _GIVES), -(-width // _GIVES)
-    kernels = (_KERNEL_2D @ weight.float().permute(2, 3, 0, 1).reshape(9, -1)).view(-1, c_out, c_in)
     offset = bias.float()
     out = x.new_empty(batch, _GIVES * down, _GIVES * across, c_out)
     pixels = x.permute(0, 2, 3, 1)
     step = _rows_at_once(down, across)
+    # Of small pictures several together, or the products would be too short.
+    together = min(batch, max(1, _TILES_AT_ONCE // (down * across))) if step == down else 1
     # Fresh memory costs as much as what is done in it: two pieces serve for everything.
-    most = _NEEDS**2 * step * across * max(c_in, c_out)
+    most = _NEEDS**2 * together * step * across * max(c_in, c_out)
     here, there = torch.empty(most), torch.empty(most)
-    band = torch.zeros(_GIVES * step + 2, _GIVES * across + 2, c_in)
-    for n in range(batch):
+    band = torch.zeros(together, _GIVES * step + 2, _GIVES * across + 2, c_in)
+    for n in range(0, batch, together):
+        some = min(together, batch - n)
         for first in range(0, down, step):
             rows, top = min(step, down - first), _GIVES * first
             low, high = max(top - 1, 0), min(top + _GIVES * rows + 1, height)
-            band[: low - top + 1] = 0
-            band[low - top + 1 : high - top + 1, 1 : width + 1] = pixels[n, low:high]
-            band[high - top + 1 :] = 0
-            count = rows * across
-            tiles = _part(here, _NEEDS, _NEEDS, rows, across, c_in).copy_(_overlapping(band, rows, across))
+            band[:, : low - top + 1] = 0
+            band[:some, low - top + 1 : high - top + 1, 1 : width + 1] = pixels[n : n + some, low:high]
+            band[:, high - top + 1 :] = 0
+            count = some * rows * across
+            tiles = _part(here, _NEEDS, _NEEDS, some, rows, across, c_in)
+            tiles.copy_(_overlapping(band, some, rows, across))
             spread = _part(there, _NEEDS**2, count * c_in)
             torch.mm(_INPUT_2D, tiles.view(_NEEDS**2, -1), out=spread)
             product = _part(here, _NEEDS**2, count, c_out)
@@ -113,8 +123,10 @@ def winograd_conv3(x: Tensor, weight: Tensor, bias: Tensor, *, rectify: bool = F
             found = found.view(-1, c_out).add_(offset)
             if rectify:
                 found.relu_()
-            place = out[n, top : top + _GIVES * rows].view(rows, _GIVES, across, _GIVES, c_out)
-            place.copy_(found.view(_GIVES, _GIVES, rows, across, c_out).permute(2, 0, 3, 1, 4))
+            place = out[n : n + some, top : top + _GIVES * rows]
+            place = place.view(some, rows, _GIVES, across, _GIVES, c_out)
+            found = found.view(_GIVES, _GIVES, some, rows, across, c_out)
+            place.copy_(found.permute(2, 3, 0, 4, 1, 5))
     return out.permute(0, 3, 1, 2)[:, :, :height, :width]
 
 
@@ -124,11 +136,12 @@ def _rows_at_once(down: int, across: int) -> int:
     return step - step % (_PICTURES // math.gcd(_PICTURES, across)) or step
 
 
-def _overlapping(band: Tensor, rows: int, across: int) -> Tensor:
-    """Return a view of ``band`` [4*rows+2,4*across+2,C] as tiles [6,6,rows,across,C]."""
-    line, channels = band.stride(0), band.shape[2]
+def _overlapping(band: Tensor, some: int, rows: int, across: int) -> Tensor:
+    """Return the first ``some`` of ``band`` [P,4*rows+2,4*across+2,C] as tiles [6,6,P,rows,across,C]."""
+    picture, line, channels = band.stride(0), band.stride(1), band.shape[3]
     return band.as_strided(
-        (_NEEDS, _NEEDS, rows, across, channels), (line, channels, _GIVES * line, _GIVES * channels, 1)
+        (_NEEDS, _NEEDS, some, rows, across, channels),
+        (line, channels, picture, _GIVES * line, _GIVES * channels, 1),
     )
 
 

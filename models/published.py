@@ -283,7 +283,7 @@ PUBLISHED: tuple[Published, ...] = (
     ),
     Published(
         name="ddcolor-modelscope",
-        system="ddcolor",
+        system="ddcolor_large",
         title="DDColor",
         file="ddcolor_modelscope.pth",
         addresses=(f"{_HUB}/DDColor-models/resolve/main/ddcolor_modelscope.pth",),
@@ -296,7 +296,7 @@ PUBLISHED: tuple[Published, ...] = (
     ),
     Published(
         name="ddcolor-artistic",
-        system="ddcolor",
+        system="ddcolor_large",
         title="DDColor artistic",
         file="ddcolor_artistic.pth",
         addresses=(f"{_HUB}/DDColor-models/resolve/main/ddcolor_artistic.pth",),
@@ -310,7 +310,7 @@ PUBLISHED: tuple[Published, ...] = (
     ),
     Published(
         name="ddcolor-tiny",
-        system="ddcolor",
+        system="ddcolor_tiny",
         title="DDColor tiny",
         file="ddcolor_paper_tiny.pth",
         addresses=(f"{_HUB}/DDColor-models/resolve/main/ddcolor_paper_tiny.pth",),
@@ -323,7 +323,7 @@ PUBLISHED: tuple[Published, ...] = (
     ),
     Published(
         name="ddcolor-paper",
-        system="ddcolor",
+        system="ddcolor_large",
         title="DDColor, paper",
         file="ddcolor_paper.pth",
         addresses=(f"{_HUB}/DDColor-models/resolve/main/ddcolor_paper.pth",),
@@ -335,7 +335,7 @@ PUBLISHED: tuple[Published, ...] = (
     ),
     Published(
         name="ddcolor-paper-hub",
-        system="ddcolor",
+        system="ddcolor_large",
         title="DDColor, paper, hub layout",
         file="pytorch_model.bin",
         addresses=(f"{_HUB}/ddcolor_paper/resolve/main/pytorch_model.bin",),
@@ -349,7 +349,7 @@ PUBLISHED: tuple[Published, ...] = (
     ),
     Published(
         name="ddcolor-tiny-hub",
-        system="ddcolor",
+        system="ddcolor_tiny",
         title="DDColor tiny, hub layout",
         file="pytorch_model.bin",
         addresses=(f"{_HUB}/ddcolor_paper_tiny/resolve/main/pytorch_model.bin",),
@@ -363,7 +363,7 @@ PUBLISHED: tuple[Published, ...] = (
     ),
     Published(
         name="ddcolor-modelscope-hub",
-        system="ddcolor",
+        system="ddcolor_large",
         title="DDColor, hub layout",
         file="pytorch_model.bin",
         addresses=(f"{_HUB}/ddcolor_modelscope/resolve/main/pytorch_model.bin",),
@@ -375,7 +375,7 @@ PUBLISHED: tuple[Published, ...] = (
     ),
     Published(
         name="ddcolor-artistic-hub",
-        system="ddcolor",
+        system="ddcolor_large",
         title="DDColor artistic, hub layout",
         file="pytorch_model.bin",
         addresses=(f"{_HUB}/ddcolor_artistic/resolve/main/pytorch_model.bin",),
@@ -387,7 +387,7 @@ PUBLISHED: tuple[Published, ...] = (
     ),
     Published(
         name="ddcolor-damo",
-        system="ddcolor",
+        system="ddcolor_large",
         title="DDColor, ModelScope hub",
         file="pytorch_model.pt",
         addresses=(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import color2embed, deoldify, embedded, exemplar_video, he2018, nazeri2018, vgg19, zhang
+from . import color2embed, ddcolor, deoldify, embedded, exemplar_video, he2018, nazeri2018, vgg19, zhang
 from .errors import UnknownSystemError, WrongShapeError, shape_text, some_text
 from .system import Part, Shapes, System, fits
 
@@ -15,6 +15,7 @@ REGISTRY: tuple[System, ...] = (
     he2018.SYSTEM,
     exemplar_video.SYSTEM,
     color2embed.SYSTEM,
+    *ddcolor.SYSTEMS,
     *deoldify.SYSTEMS,
     *nazeri2018.SYSTEMS,
     zhang.ECCV16,

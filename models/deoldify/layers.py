@@ -6,45 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..cpu_convolution import has_bfloat16, multiply_rows, winograd_conv3
+from ..convolution import Conv
 
-# Winograd's way pays from this many channels and output pixels on.
-_LEAST_CHANNELS, _LEAST_PIXELS = 128, 4096
 # Similarities that self-attention holds at once.
 _SIMILARITIES = 2**22
-
-
-class Conv(nn.Conv2d):
-    """A convolution that keeps the size or halves it, and, if ``rectify``, cuts off what is negative.
-
-    A processor without arithmetic for 16 bits computes in float32, whatever the weights are kept in: to
-    imitate that arithmetic takes ten times as long.
-    """
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1, *, rectify: bool = False) -> None:
-        super().__init__(c_in, c_out, kernel, stride, kernel // 2)
-        self.rectify = rectify
-        self._winograd = kernel == 3 and stride == 1 and min(c_in, c_out) >= _LEAST_CHANNELS
-
-    def forward(self, input: Tensor) -> Tensor:
-        """[B,C,H,W] → [B,C',H,W], or half the size rounded up."""
-        assert self.bias is not None
-        x, weight, bias, kind = input, self.weight, self.bias, input.dtype
-        narrow = kind == torch.float16 or (kind == torch.bfloat16 and not has_bfloat16())
-        single = x.device.type == "cpu" and (kind == torch.float32 or narrow)
-        if single and self._winograd and x[:, 0].numel() >= _LEAST_PIXELS:
-            return winograd_conv3(x, weight, bias, rectify=self.rectify)
-        if single:
-            x, weight, bias = x.float(), weight.float(), bias.float()
-        if weight.shape[2:] == (1, 1):
-            step = self.stride[0]
-            x = x[:, :, ::step, ::step].permute(0, 2, 3, 1)
-            product = multiply_rows if single else F.linear
-            y = product(x.reshape(-1, x.shape[3]), weight.flatten(1), bias).view(*x.shape[:3], -1)
-            y = y.permute(0, 3, 1, 2)
-        else:
-            y = F.conv2d(x, weight, bias, self.stride, self.padding)
-        return (y.relu_() if self.rectify else y).to(kind)
 
 
 class Affine(nn.Module):

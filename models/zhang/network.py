@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..convolution import Conv
+
 #: Both sides of the input must divide by this.
 MULTIPLE = 8
 #: Colours that eccv16 decides between.
@@ -27,9 +29,10 @@ def _block(
     layers: list[nn.Module] = []
     for number, (a, b) in enumerate(pairwise(widths)):
         last = number == len(widths) - 2
+        # The second stands where the file has a ReLU, which the convolution does.
         layers += [
-            nn.Conv2d(a, b, 3, stride if last else 1, dilation, dilation),
-            nn.ReLU(inplace=True),
+            Conv(a, b, 3, stride if last else 1, dilation=dilation, rectify=True),
+            nn.Identity(),
         ]
     return nn.Sequential(*layers, *([nn.BatchNorm2d(widths[-1])] if norm else []))
 
@@ -53,7 +56,7 @@ class Eccv16(nn.Module):
             nn.ConvTranspose2d(512, 256, 4, 2, 1),
             nn.ReLU(inplace=True),
             *_block((256, 256, 256), norm=False),
-            nn.Conv2d(256, BIN_COUNT, 1),
+            Conv(256, BIN_COUNT, 1),
         )
         self.model_out = nn.Conv2d(BIN_COUNT, 2, 1, bias=False)
 
@@ -79,15 +82,15 @@ class Siggraph17(nn.Module):
         self.model3 = _block((128, 256, 256, 256))
         self.model4, self.model5, self.model6, self.model7 = _middle()
         self.model8up = nn.Sequential(nn.ConvTranspose2d(512, 256, 4, 2, 1))
-        self.model3short8 = nn.Sequential(nn.Conv2d(256, 256, 3, padding=1))
+        self.model3short8 = nn.Sequential(Conv(256, 256, 3))
         self.model8 = nn.Sequential(nn.ReLU(inplace=True), *_block((256, 256, 256)))
         self.model9up = nn.Sequential(nn.ConvTranspose2d(256, 128, 4, 2, 1))
-        self.model2short9 = nn.Sequential(nn.Conv2d(128, 128, 3, padding=1))
+        self.model2short9 = nn.Sequential(Conv(128, 128, 3))
         self.model9 = nn.Sequential(nn.ReLU(inplace=True), *_block((128, 128)))
         self.model10up = nn.Sequential(nn.ConvTranspose2d(128, 128, 4, 2, 1))
-        self.model1short10 = nn.Sequential(nn.Conv2d(64, 128, 3, padding=1))
+        self.model1short10 = nn.Sequential(Conv(64, 128, 3))
         self.model10 = nn.Sequential(
-            nn.ReLU(inplace=True), nn.Conv2d(128, 128, 3, padding=1), nn.LeakyReLU(0.2, inplace=True)
+            nn.ReLU(inplace=True), Conv(128, 128, 3), nn.LeakyReLU(0.2, inplace=True)
         )
         self.model_out = nn.Sequential(nn.Conv2d(128, 2, 1), nn.Tanh())
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from chrominance.models import cpu_convolution
-from chrominance.models.cpu_convolution import has_bfloat16, multiply_rows, winograd_conv3
+from chrominance.models.cpu_convolution import has_bfloat16, multiply_rows, winograd_conv3, winograd_kernels
 
 
 def noise(*shape, seed=0):
@@ -24,7 +24,10 @@ def test_winograd_is_the_convolution(size, tiles, rectify, monkeypatch):
     wanted = wanted.relu() if rectify else wanted
     for layout in (torch.contiguous_format, torch.channels_last):
         found = winograd_conv3(
-            x.contiguous(memory_format=layout), weight.contiguous(memory_format=layout), bias, rectify=rectify
+            x.contiguous(memory_format=layout),
+            winograd_kernels(weight.contiguous(memory_format=layout)),
+            bias,
+            rectify=rectify,
         )
         assert found.dtype == torch.float32
         torch.testing.assert_close(found.double(), wanted, atol=5e-5, rtol=0)
@@ -35,14 +38,14 @@ def test_winograd_is_about_as_exact_as_the_direct_sum():
     wanted = F.conv2d(x.double(), weight.double(), bias.double(), padding=1)
     errors = [
         (found.double() - wanted).abs().mean().item()
-        for found in (winograd_conv3(x, weight, bias), F.conv2d(x, weight, bias, padding=1))
+        for found in (winograd_conv3(x, winograd_kernels(weight), bias), F.conv2d(x, weight, bias, padding=1))
     ]
     assert errors[0] < 5 * errors[1]
 
 
 def test_winograd_rounds_narrow_types_once():
     x, weight, bias = (t.bfloat16() for t in (noise(1, 6, 9, 9), noise(4, 6, 3, 3, seed=1), noise(4, seed=2)))
-    found = winograd_conv3(x, weight, bias)
+    found = winograd_conv3(x, winograd_kernels(weight), bias)
     assert found.dtype == torch.bfloat16
     wanted = F.conv2d(x.double(), weight.double(), bias.double(), padding=1)
     assert ((found.double() - wanted).abs() <= wanted.abs() * 2**-8 + 1e-4).all()

@@ -125,6 +125,13 @@ def deoldify(network, given, wanted):
     return {"y": network(given["x"])}
 
 
+def ddcolor(network, given, wanted):
+    x = (given["gray_rgb"] - network.mean) / network.std
+    norms = network.encoder(x)
+    found = {f"norm{i}": norm.permute(0, 3, 1, 2) for i, norm in enumerate(norms)}
+    return found | {"ab": network(given["gray_rgb"])}
+
+
 #: By the name in recipe.py: our name, and how it is run.
 SYSTEMS: dict[str, tuple[str, Run]] = {
     "eccv16": ("eccv16", eccv16),
@@ -136,6 +143,8 @@ SYSTEMS: dict[str, tuple[str, Run]] = {
     "gan_tf_cifar10": ("gan_cifar10", tensorflow_gan),
     "gan_moein_mainmodel_unet": ("gan_unet", ported_gan),
     "gan_moein_res18": ("gan_res18", ported_gan),
+    "ddcolor_tiny": ("ddcolor_tiny", ddcolor),
+    "ddcolor_large": ("ddcolor_large", ddcolor),
     "deoldify_artistic": ("deoldify_artistic", deoldify),
     "deoldify_stable_video": ("deoldify_stable", deoldify),
 }
