@@ -161,7 +161,8 @@ def plan_colorize(
     told = (arguments.features is not None, arguments.trust is not None, arguments.warp)
     if not arguments.reference and any(told):
         raise CommandError("--features, --trust and --warp are for --reference: give one too", USAGE)
-    if arguments.as_published and (arguments.hints or arguments.variants is not None or any(told)):
+    # He 2018 as published compares by what --features names.
+    if arguments.as_published and (arguments.hints or arguments.variants is not None or any(told[1:])):
         raise CommandError(
             "--as-published goes with --size and --reference alone: leave the others out", USAGE
         )
@@ -251,15 +252,24 @@ def work_key(arguments: argparse.Namespace, references: Sequence[ReferenceFile])
 
 def load_way(arguments: argparse.Namespace, references: Sequence[ReferenceFile], colorizer: Colorizer) -> Way:
     """Return how the model's authors colour; raises CommandError where they published no such way."""
+    from ..models import CheckpointError
+    from ..models.he2018 import He2018Colorizer
+    from ..pipelines.he2018 import he2018_way
     from ..pipelines.pictures import load_picture
     from ..pipelines.published import published_way
+    from ..pipelines.reference_files import extractor_of
 
     if len(references) > 1 or any(one.frame is not None for one in references):
         raise CommandError("--as-published takes one --reference, bound to no frame", USAGE)
     try:
         pictures = [load_picture(one.path).rgb.float() for one in references]
+        if isinstance(colorizer, He2018Colorizer):
+            if not pictures:
+                raise ValueError(f"{colorizer.spec.title} cannot colour without a --reference: give one")
+            extractor = extractor_of(colorizer, arguments.features or "he2018-vgg")
+            return he2018_way(colorizer, extractor, pictures[0], size=arguments.size)
         return published_way(colorizer, reference=pictures[0] if pictures else None, size=arguments.size)
-    except (ValueError, OSError) as error:
+    except (CheckpointError, ValueError, OSError) as error:
         raise CommandError(str(error), USAGE) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .caffe_model import CAFFE, CAFFE_SUFFIX
 from .errors import NotACheckpointError, NotAFileError
 from .formats import Checkpoint, Format, detect_format
 from .pickle_file import TORCH_LEGACY, TORCH_ZIP
@@ -13,10 +14,12 @@ from .tensorflow_bundle import INDEX_SUFFIX, TENSORFLOW
 from .unwrap import drop_prefixes
 
 #: Every format that can be read. A system with files of its own kind adds its Format here.
-FORMATS: tuple[Format, ...] = (SAFETENSORS, TORCH_ZIP, TORCH_LEGACY, TENSORFLOW)
+FORMATS: tuple[Format, ...] = (SAFETENSORS, TORCH_ZIP, TORCH_LEGACY, TENSORFLOW, CAFFE)
 
 #: Names under which checkpoints are looked for in folders; the content decides, not the name.
-CHECKPOINT_EXTENSIONS = frozenset({".safetensors", ".sft", ".pth", ".pt", ".bin", ".ckpt", INDEX_SUFFIX})
+CHECKPOINT_EXTENSIONS = frozenset(
+    {".safetensors", ".sft", ".pth", ".pt", ".bin", ".ckpt", INDEX_SUFFIX, CAFFE_SUFFIX}
+)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:

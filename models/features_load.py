@@ -14,6 +14,8 @@ from .embedded.network import EmbeddedNetwork
 from .errors import CheckpointError, UnknownSystemError
 from .features import FeatureExtractor
 from .formats import Checkpoint
+from .he2018.gray_vgg import PART as GRAY
+from .he2018.gray_vgg import GrayVGG19, GrayVGGFeatures, is_gray_vgg, remap_gray_vgg
 from .load import assemble, build_network, usable_device
 from .locate import resolve_source
 from .registry import detect_system
@@ -28,8 +30,9 @@ def load_features(
 ) -> FeatureExtractor:
     """Load what pictures are matched by.
 
-    ``source``: "embedded", the path or published name of a VGG19 (vgg19_conv.pth, torchvision's, Caffe's), or
-    a checkpoint of the embedded network. ``dtype``: what the network computes in; features are float32.
+    ``source``: "embedded", the path or published name of a VGG19 (vgg19_conv.pth, torchvision's, Caffe's), of
+    He 2018's gray one (.caffemodel), or of a checkpoint of the embedded network. ``dtype``: what the network
+    computes in; features are float32.
     An embedded colorizer that is loaded already gives its own: ``EmbeddedFeatures(colorizer.network)``.
     Raises CheckpointError (UnknownSystemError for a file that gives no features), ValueError for a device or
     type that cannot be used here.
@@ -58,6 +61,11 @@ def _extractor(checkpoint: Checkpoint, dtype: torch.dtype) -> FeatureExtractor:
             dtype=dtype,
         )
         return VGG19Features(network, prepare)
+    if is_gray_vgg(shapes):
+        gray, _ = build_network(
+            checkpoint, lambda shapes: GrayVGG19(), remap_gray_vgg, title=GRAY.title, dtype=dtype
+        )
+        return GrayVGGFeatures(gray)
     system = detect_system(shapes, path=checkpoint.path)
     if system is not EMBEDDED:
         raise UnknownSystemError(

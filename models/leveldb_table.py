@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .protobuf import MessageError, read_varint
+
 _MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
 _FOOTER = 48
 # Behind each block: how it is compressed, and a checksum.
@@ -17,7 +19,7 @@ _SNAPPY = 1
 _MOST_KEY_BYTES = 64 * 2**20
 
 
-class TableError(ValueError):
+class TableError(MessageError):
     """The bytes are no whole table; the message says where, without a next step."""
 
 
@@ -47,25 +49,6 @@ def read_table(data: bytes) -> dict[bytes, bytes]:
             table[key] = content
             last = key
     return table
-
-
-def read_varint(data: bytes, position: int) -> tuple[int, int]:
-    """Return a number of up to 64 bits, 7 of them a byte, and the position behind it.
-
-    Raises TableError where it does not end.
-    """
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= len(data):
-            break
-        byte = data[position]
-        position += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            if value >> 64:
-                break
-            return value, position
-    raise TableError("a number in it does not end")
 
 
 def _handle(data: bytes, position: int) -> tuple[tuple[int, int], int]:

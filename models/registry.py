@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import color2embed, ddcolor, deoldify, embedded, exemplar_video, he2018, nazeri2018, vgg19, zhang
 from .errors import UnknownSystemError, WrongShapeError, shape_text, some_text
+from .he2018 import gray_vgg
 from .system import Part, Shapes, System, fits
 
 #: Every system, in no order that matters: no file may fit two. To add one: docs/adding-a-model.md.
@@ -23,7 +24,11 @@ REGISTRY: tuple[System, ...] = (
 )
 
 #: What people have beside them that is no colorizer by itself.
-PARTS: tuple[Part, ...] = (*vgg19.PARTS, *(part for system in REGISTRY for part in system.companions))
+PARTS: tuple[Part, ...] = (
+    *vgg19.PARTS,
+    gray_vgg.PART,
+    *(part for system in REGISTRY for part in system.companions),
+)
 
 # A system counts as near when this part of its telling tensors is in the file.
 _NEAR = 0.3

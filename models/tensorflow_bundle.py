@@ -19,7 +19,8 @@ from torch import Tensor
 
 from .errors import CheckpointError, MissingPartError, NotACheckpointError, TruncatedFileError, WrongTypeError
 from .formats import Checkpoint, Format
-from .leveldb_table import CompressedTableError, TableError, read_table, read_varint
+from .leveldb_table import CompressedTableError, TableError, read_table
+from .protobuf import MessageError, read_fields
 from .system import Shapes
 
 #: The last part of an index's name.
@@ -125,7 +126,7 @@ def _look(path: Path) -> tuple[dict[str, _Entry], dict[int, tuple[Path, int]]]:
         raise CheckpointError(
             f"its index is {error}, which is not read here: get it uncompressed, or as safetensors", index
         ) from error
-    except TableError as error:
+    except MessageError as error:
         raise TruncatedFileError(
             f"is a TensorFlow index that is damaged or ends too early ({error}): fetch it again", index
         ) from error
@@ -178,13 +179,13 @@ def _parse(table: dict[bytes, bytes]) -> tuple[dict[str, _Entry], int]:
 def _read_header(message: bytes) -> int:
     """Return how many data files a BundleHeaderProto names."""
     count = 1
-    for number, value in _fields(message):
+    for number, value in read_fields(message):
         if number == 1 and isinstance(value, int):
             count = value
         elif number == 2 and value != 0:
             raise WrongTypeError("was written with the highest byte first: save it on a machine of today")
         elif number == 3 and isinstance(value, bytes):
-            least = next((v for n, v in _fields(value) if n == 2 and isinstance(v, int)), 0)
+            least = next((v for n, v in read_fields(value) if n == 2 and isinstance(v, int)), 0)
             if least > _VERSION:
                 raise NotACheckpointError(f"needs a reader of version {least}, this is {_VERSION}")
     if not 0 < count < 100_000:
@@ -197,7 +198,7 @@ def _read_entry(message: bytes) -> _Entry:
     numbers = dict.fromkeys((1, 3, 4, 5), 0)
     shape: tuple[int, ...] = ()
     sliced = False
-    for number, value in _fields(message):
+    for number, value in read_fields(message):
         if number in numbers and isinstance(value, int):
             numbers[number] = value
         elif number == 2 and isinstance(value, bytes):
@@ -212,35 +213,12 @@ def _read_entry(message: bytes) -> _Entry:
 
 def _read_shape(message: bytes) -> Iterator[int]:
     """Give the sizes in a TensorShapeProto."""
-    for number, dim in _fields(message):
+    for number, dim in read_fields(message):
         if number == 2 and isinstance(dim, bytes):
-            size = next((v for n, v in _fields(dim) if n == 1 and isinstance(v, int)), 0)
+            size = next((v for n, v in read_fields(dim) if n == 1 and isinstance(v, int)), 0)
             if size > _LONGEST_AXIS:  # a negative one too
                 raise TableError(f"it has an axis of size {size}")
             yield size
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Give number and value of a protobuf message's fields: integers, or bytes for what has a length."""
-    position = 0
-    while position < len(message):
-        tag, position = read_varint(message, position)
-        number, kind = tag >> 3, tag & 7
-        if kind == 0:
-            value, position = read_varint(message, position)
-            yield number, value
-            continue
-        if kind == 2:
-            length, position = read_varint(message, position)
-        elif kind in (1, 5):
-            length = 8 if kind == 1 else 4
-        else:
-            raise TableError("a message in it has a field of no known kind")
-        part = message[position : position + length]
-        if len(part) < length:
-            raise TableError("a message in it ends too early")
-        position += length
-        yield number, part if kind == 2 else int.from_bytes(part, "little")
 
 
 def _values(entry: _Entry, data: Tensor | None) -> Tensor:

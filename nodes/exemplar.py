@@ -181,7 +181,9 @@ class ExemplarColorize(io.ComfyNode):
         hosted = host.hosted(colorizer)
         if as_published:
             alone = one_reference(references)
-            return color_published(rgb, alpha, hosted, settings, reference=alone, mask=mask)
+            return color_published(
+                rgb, alpha, hosted, settings, reference=alone, features=features, mask=mask
+            )
         memory = host.working_memory(hosted.colorizer, settings.size, rgb.shape[2], rgb.shape[3], 1)
         known = gather(references, host.ready_features(features, hosted, memory))
         guide = Guide(hosted.colorizer, known, trust=trust, size=settings.size)

@@ -10,7 +10,9 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..color import rgb_to_lab
+from ..models.he2018 import He2018Colorizer
 from ..pipelines.colorize import ColorizeSettings
+from ..pipelines.he2018 import he2018_way
 from ..pipelines.merge import LabImage
 from ..pipelines.published import color_as_published, color_frames_as_published, published_way
 from . import host
@@ -39,17 +41,24 @@ def color_published(
     settings: ColorizeSettings,
     *,
     reference: Tensor | None = None,
+    features: str = host.EMBEDDED,
     mask: Tensor | None = None,
 ) -> io.NodeOutput:
     """Colour pictures [B,3,H,W] as published; return IMAGE, a white MASK, and LAB.
 
-    Raises ValueError for a mask, which no published way knows.
+    ``features``: what He 2018 compares by. Raises ValueError for a mask, which no published way knows.
     """
     if mask is not None:
         settings.check_own_way("mask")
     count, _, height, width = rgb.shape
-    network = hosted.ready(host.working_memory(hosted.colorizer, settings.size, height, width, 1))
-    way = published_way(network, reference=reference, size=settings.size)
+    memory = host.working_memory(hosted.colorizer, settings.size, height, width, 1)
+    network = hosted.ready(memory)
+    if isinstance(network, He2018Colorizer) and reference is not None:
+        way = he2018_way(
+            network, host.ready_features(features, hosted, memory), reference, size=settings.size
+        )
+    else:
+        way = published_way(network, reference=reference, size=settings.size)
     report = host.progress(count)
     coloured, _ = color_as_published(rgb.float(), way, progress=report)
     height, width = coloured.shape[2:]

@@ -48,8 +48,8 @@ def make_system(name: str, title: str, widths: tuple[int, ...]) -> System:
 
 #: By the encoder: ConvNeXt tiny and large.
 SYSTEMS: tuple[System, ...] = (
-    make_system("ddcolor_tiny", "DDColor, tiny", (96, 192, 384, 768)),
-    make_system("ddcolor_large", "DDColor, large", (192, 384, 768, 1536)),
+    make_system("ddcolor_tiny", "DDColor tiny", (96, 192, 384, 768)),
+    make_system("ddcolor_large", "DDColor large", (192, 384, 768, 1536)),
 )
 
 __all__ = ["SYSTEMS", "DDColor", "DDColorColorizer"]

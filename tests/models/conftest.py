@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import struct
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -100,3 +101,59 @@ def random_file(shapes, seed=0):
 def random_weights():
     """Make of names and shapes a state dict that a network can run with."""
     return random_file
+
+
+class CaffeFile:
+    """What .caffemodel files are made of: protobuf by hand."""
+
+    @staticmethod
+    def number(value):
+        out = b""
+        while value > 127:
+            out, value = out + bytes([value % 128 + 128]), value // 128
+        return out + bytes([value])
+
+    @staticmethod
+    def field(n, content):
+        """A field with a length."""
+        return CaffeFile.number(n << 3 | 2) + CaffeFile.number(len(content)) + content
+
+    @staticmethod
+    def blob(values, shape=True, doubles=False, packed=True):
+        out = b""
+        if shape:
+            out += CaffeFile.field(7, CaffeFile.field(1, b"".join(CaffeFile.number(s) for s in values.shape)))
+        else:
+            sizes = (1,) * (4 - values.ndim) + values.shape
+            out += b"".join(
+                CaffeFile.number(n << 3) + CaffeFile.number(s)
+                for n, s in zip((1, 2, 3, 4), sizes, strict=True)
+            )
+        if doubles:
+            return out + CaffeFile.field(8, values.astype("<f8").tobytes())
+        if packed:
+            return out + CaffeFile.field(5, values.astype("<f4").tobytes())
+        return out + b"".join(CaffeFile.number(5 << 3 | 5) + struct.pack("<f", v) for v in values.flat)
+
+    @staticmethod
+    def layer(name, *blobs, old=False):
+        if old:
+            return CaffeFile.field(
+                2,
+                CaffeFile.field(4, name.encode())
+                + CaffeFile.number(5 << 3)
+                + CaffeFile.number(4)
+                + b"".join(CaffeFile.field(6, b) for b in blobs),
+            )
+        return CaffeFile.field(
+            100,
+            CaffeFile.field(1, name.encode())
+            + CaffeFile.field(2, b"Convolution")
+            + b"".join(CaffeFile.field(7, b) for b in blobs),
+        )
+
+
+@pytest.fixture(scope="session")
+def caffe() -> type[CaffeFile]:
+    """Writes .caffemodel files."""
+    return CaffeFile

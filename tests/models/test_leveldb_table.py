@@ -11,8 +11,8 @@ from chrominance.models.leveldb_table import (
     TableError,
     crc32c,
     read_table,
-    read_varint,
 )
+from chrominance.models.protobuf import MessageError, read_varint
 
 MAGIC = struct.pack("<Q", 0xDB4775248B80FB57)
 
@@ -70,7 +70,7 @@ def test_numbers():
     for value in (0, 127, 128, 300, 2**32, 2**64 - 1):
         assert read_varint(b"x" + number(value) + b"y", 1) == (value, 1 + len(number(value)))
     for bad in (b"", b"\x80", b"\xff" * 9 + b"\x7f", b"\xff" * 12):
-        with pytest.raises(TableError, match="a number in it does not end"):
+        with pytest.raises(MessageError, match="a number in it does not end"):
             read_varint(bad, 0)
 
 
@@ -88,7 +88,7 @@ def test_numbers():
     ],
 )
 def test_what_is_no_table(data, reason):
-    with pytest.raises(TableError, match=reason):
+    with pytest.raises(MessageError, match=reason):
         read_table(data)
 
 
