@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import color2embed, ddcolor, deoldify, embedded, exemplar_video, he2018, nazeri2018, vgg19, zhang
+from . import (
+    color2embed,
+    colormnet,
+    ddcolor,
+    deoldify,
+    embedded,
+    exemplar_video,
+    he2018,
+    nazeri2018,
+    vgg19,
+    zhang,
+)
 from .errors import UnknownSystemError, WrongShapeError, shape_text, some_text
 from .he2018 import gray_vgg
 from .system import Part, Shapes, System, fits
@@ -16,6 +27,7 @@ REGISTRY: tuple[System, ...] = (
     he2018.SYSTEM,
     exemplar_video.SYSTEM,
     color2embed.SYSTEM,
+    colormnet.SYSTEM,
     *ddcolor.SYSTEMS,
     *deoldify.SYSTEMS,
     *nazeri2018.SYSTEMS,

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from chrominance.models import REGISTRY, load_checkpoint, load_colorizer
+from chrominance.models.colormnet import MemorySettings
 from chrominance.models.exemplar_video.network import TAPS
 from chrominance.models.exemplar_video.published import reference_rgb
 from chrominance.models.nazeri2018.colorizer import gan_lab_to_rgb
@@ -132,6 +133,31 @@ def ddcolor(network, given, wanted):
     return found | {"ab": network(given["gray_rgb"])}
 
 
+def colormnet(network, given, wanted, tag, meta):
+    """``ref_ab`` belongs to the first frame, or, tagged "any", to the third, which is an exemplar apart."""
+    frames, ab = given["frames"], given["ref_ab"]
+    config = meta["config"]
+    settings = MemorySettings(
+        every=config["mem_every"],
+        nearest=config["top_k"],
+        most=config["max_mid_term_frames"],
+        least=config["min_mid_term_frames"],
+        prototypes=config["num_prototypes"],
+        long=config["max_long_term_elements"],
+    )
+    seen = [network.see(frame[None]) for frame in frames]
+    found = {f"encode_key_{name}": value for name, value in seen[0]._asdict().items()}
+    first = network.begin(frames[:1], ab, settings, seen[0])
+    found["encode_value_value"] = first.last_value[None]
+    found["encode_value_hidden"] = first.hidden[None]
+    if tag.startswith("any"):
+        state, colours = network.begin(frames[2:3], ab, settings, seen[2], apart=True), []
+    else:
+        state, colours = first, [ab]
+    colours += [network.step(frames[n : n + 1], state, seen[n]) for n in range(len(colours), len(frames))]
+    return found | {"ab": torch.stack(colours)}
+
+
 #: By the name in recipe.py: our name, and how it is run.
 SYSTEMS: dict[str, tuple[str, Run]] = {
     "eccv16": ("eccv16", eccv16),
@@ -143,6 +169,7 @@ SYSTEMS: dict[str, tuple[str, Run]] = {
     "gan_tf_cifar10": ("gan_cifar10", tensorflow_gan),
     "gan_moein_mainmodel_unet": ("gan_unet", ported_gan),
     "gan_moein_res18": ("gan_res18", ported_gan),
+    "colormnet": ("colormnet", colormnet),
     "ddcolor_tiny": ("ddcolor_tiny", ddcolor),
     "ddcolor_large": ("ddcolor_large", ddcolor),
     "deoldify_artistic": ("deoldify_artistic", deoldify),
@@ -185,7 +212,8 @@ def test_the_authors_numbers(name, recipe, tmp_path):
     for size, given in stored["inputs"].items():
         wanted = stored["outputs"][size]
         with torch.inference_mode():
-            found = run(colorizer.network, given, wanted, *judge)
+            told = (size, stored["meta"]) if name == "colormnet" else judge
+            found = run(colorizer.network, given, wanted, *told)
         assert set(wanted) <= set(found), f"{size}: nothing was computed for {set(wanted) - set(found)}"
         for key, value in wanted.items():
             agree(found[key], value, tolerance(stored["meta"], key), f"{size} {key}", argmax="T1e-10" in key)
