@@ -14,6 +14,7 @@ BENCHMARKS = (
     "illumination",
     "loading",
     "network",
+    "networks",
     "palette",
     "quality",
     "real_or_fake",

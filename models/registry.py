@@ -88,7 +88,7 @@ def _explain(
 ) -> UnknownSystemError | WrongShapeError:
     closest = max(systems, key=lambda system: _nearness(system, shapes), default=None)
     if closest is None or _nearness(closest, shapes) < _NEAR:
-        known = ", ".join(system.spec.title for system in systems) or "none"
+        known = "; ".join(system.spec.title for system in systems) or "none"
         return UnknownSystemError(
             f"{_stranger(shapes)}, not a colorizer that is known here. Known: {known}",
             path,
