@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from .cpu_convolution import has_bfloat16, multiply_rows, winograd_conv3, winograd_kernels
 
-# Winograd's way pays from this many channels and output pixels on: the latter, for the wider ones, fewer.
-_LEAST_CHANNELS, _LEAST_PIXELS = 128, 900
+# Winograd's way pays from this many channels on, and from this many values of the narrower side: 1024 pixels
+# of 512 channels.
+_LEAST_CHANNELS, _LEAST_VALUES = 128, 2**19
 
 
 class Conv(nn.Conv2d):
@@ -35,7 +36,8 @@ class Conv(nn.Conv2d):
     ) -> None:
         super().__init__(c_in, c_out, kernel, stride, kernel // 2 * dilation, dilation)
         self.rectify = rectify
-        self._winograd = kernel == 3 and stride == 1 and min(c_in, c_out) >= _LEAST_CHANNELS
+        self._narrow = min(c_in, c_out)
+        self._winograd = kernel == 3 and stride == 1 and self._narrow >= _LEAST_CHANNELS
         self._kernels: tuple[int, Tensor] | None = None
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Conv:
@@ -48,7 +50,7 @@ class Conv(nn.Conv2d):
         x, weight, bias, kind = input, self.weight, self.bias, input.dtype
         narrow = kind == torch.float16 or (kind == torch.bfloat16 and not has_bfloat16())
         single = x.device.type == "cpu" and (kind == torch.float32 or narrow)
-        if single and self._winograd and x[:, 0].numel() >= _LEAST_PIXELS:
+        if single and self._winograd and self._narrow * x[:, 0].numel() >= _LEAST_VALUES:
             return self._by_winograd(x, bias)
         if single:
             x, weight, bias = x.float(), weight.float(), bias.float()
