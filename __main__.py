@@ -14,6 +14,7 @@ from .commands.palette import add_palette
 from .commands.recolor import add_lut, add_match, add_recolor
 from .commands.references import add_references
 from .commands.screen import INTERRUPTED, CommandError, complain
+from .commands.shots import add_shots
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_recolor(commands)
     add_match(commands)
     add_lut(commands)
+    add_shots(commands)
     return parser
 
 

@@ -23,6 +23,7 @@ BENCHMARKS = (
     "retrieval",
     "samples",
     "scorecard",
+    "shots",
     "video",
 )
 

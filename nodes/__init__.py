@@ -31,6 +31,7 @@ class ChrominanceExtension(ComfyExtension):
         from .palette_files import LoadPalette, SavePalette
         from .recolor import PaletteRecolor, PaletteRecolorVideo
         from .retrieval import FindReference
+        from .shots import DetectShots
         from .variants import ColorVariants
         from .video import ColorizeVideo
 
@@ -43,6 +44,7 @@ class ChrominanceExtension(ComfyExtension):
             ColorMetrics,
             ColorVariants,
             ColorizeVideo,
+            DetectShots,
             ExemplarColorize,
             ExemplarVideo,
             ExemplarWarp,

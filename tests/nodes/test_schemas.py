@@ -29,6 +29,7 @@ RELEASED = {
         ["lightness", "chroma", "a", "b", "mask", "strength", "saturation", "gamut"],
         ["IMAGE"],
     ),
+    "ChrominanceDetectShots": (["clip"], ["STRING", "INT", "STRING"]),
     "ChrominanceColorMetrics": (
         ["image", "reference", "kind"],
         ["STRING", "FLOAT", "FLOAT", "FLOAT", "FLOAT", "FLOAT"],
