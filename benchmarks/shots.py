@@ -1,7 +1,7 @@
 """How well shots are found: ``python -m chrominance.benchmarks shots --clips FOLDER``.
 
 Montages of random shots of the folder's clips, with cuts, fades through black and white, and dissolves, of
-random lengths; every other one with noise, flicker, flashes and dirt, as old film has them. In lightness alone.
+random lengths; every other one with noise, flicker, flashes and dirt, as old film has them. By lightness.
 A cut counts as found within a frame, a fade or dissolve within its frames.
 """
 
