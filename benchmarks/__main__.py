@@ -24,6 +24,7 @@ BENCHMARKS = (
     "samples",
     "scorecard",
     "shots",
+    "stabilize",
     "video",
 )
 

@@ -77,6 +77,8 @@ def add_colorize(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "not at all, 0.5 where it is likely right (default), 1 always")  # fmt: skip
     add("--warp", action="store_true", help="of pictures: what --reference alone says, with how sure that is "
         "as alpha")  # fmt: skip
+    add("--stabilize", action=argparse.BooleanOptionalAction, default=False, help="of clips: average colours "
+        "along the motion, within shots: no flicker (needs OpenCV, any package)")  # fmt: skip
     add("--as-published", action="store_true", help="do exactly what the authors of --model do, faults "
         "included; only --size and one --reference go with it")  # fmt: skip
     add("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps, xpu")
@@ -126,6 +128,7 @@ def run_colorize(arguments: argparse.Namespace) -> int:
                 guide=load_guide(arguments, references, colorizer) if guided else None,
                 frames=[one.frame for one in references],
                 warp_only=arguments.warp,
+                stabilize=float(arguments.stabilize),
                 key=work_key(arguments, references),
                 published=load_way(arguments, references, colorizer) if settings.as_published else None,
             )
@@ -166,6 +169,8 @@ def plan_colorize(
         raise CommandError(
             "--as-published goes with --size and --reference alone: leave the others out", USAGE
         )
+    if arguments.stabilize and (arguments.as_published or arguments.reference):
+        raise CommandError("--stabilize goes without --as-published and --reference: leave it out", USAGE)
     if arguments.variants is None and (arguments.seed is not None or arguments.diversity is not None):
         raise CommandError("--seed and --diversity are for --variants: give how many to draw", USAGE)
     try:
@@ -200,6 +205,8 @@ def plan_colorize(
         raise CommandError(str(error), USAGE) from error
     if arguments.codec and plan.jobs and not any(job.kind == "clip" for job in plan.jobs):
         raise CommandError("--codec is for clips, and no input is one", USAGE)
+    if arguments.stabilize and plan.jobs and not any(job.kind == "clip" for job in plan.jobs):
+        raise CommandError("--stabilize is for clips, and no input is one", USAGE)
     if arguments.fps and not any(job.source.is_dir() for job in plan.jobs):
         raise CommandError("--fps is for a folder of frames with --clip: a video has its own", USAGE)
     return settings, variants, references, plan
@@ -245,6 +252,7 @@ def work_key(arguments: argparse.Namespace, references: Sequence[ReferenceFile])
         "model": of(arguments.model),
         "features": of(arguments.features or "embedded") if references else None,
         "trust": arguments.trust,
+        "stabilize": arguments.stabilize,
         "references": [[str(one.path.resolve()), one.path.stat().st_mtime_ns] for one in references],
         "computing": [torch.__version__, arguments.device, arguments.dtype, torch.get_num_threads()],
     }

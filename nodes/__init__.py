@@ -32,6 +32,7 @@ class ChrominanceExtension(ComfyExtension):
         from .recolor import PaletteRecolor, PaletteRecolorVideo
         from .retrieval import FindReference
         from .shots import DetectShots
+        from .stabilize import TemporalStabilize
         from .variants import ColorVariants
         from .video import ColorizeVideo
 
@@ -64,6 +65,7 @@ class ChrominanceExtension(ComfyExtension):
             PaletteRecolorVideo,
             SaveLUT,
             SavePalette,
+            TemporalStabilize,
         ]
 
 

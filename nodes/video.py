@@ -57,6 +57,15 @@ class ColorizeVideo(io.ComfyNode):
                 *setting_inputs(),
                 *encoding_inputs(),
                 published_input(),
+                io.Float.Input(
+                    "stabilize",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Above 0, colours are averaged along the motion, within shots, so that they do "
+                    "not flicker: 1 all of the mean. Needs OpenCV, any of its packages.",
+                ),
             ],
             outputs=[io.Video.Output("video", tooltip="The coloured clip, with the source's sound.")],
         )
@@ -72,13 +81,21 @@ class ColorizeVideo(io.ComfyNode):
         codec: str,
         crf: int,
         as_published: bool = False,
+        stabilize: float = 0.0,
         colorizer: host.HostedColorizer | None = None,
     ) -> io.NodeOutput:
         """Run the node."""
         settings = make_settings(strength, saturation, temperature, size, as_published=as_published)
         hosted = host.hosted(colorizer)
-        colour = frames_published if as_published else _colour_frames
-        return stream(video, lambda frames, info: colour(frames, info, hosted, settings), codec, crf)
+        if as_published and stabilize:
+            settings.check_own_way("stabilisation")
+        if as_published:
+            return stream(
+                video, lambda clip, info: frames_published(clip, info, hosted, settings), codec, crf
+            )
+        return stream(
+            video, lambda clip, info: _colour_frames(clip, info, hosted, settings, stabilize), codec, crf
+        )
 
 
 def encoding_inputs() -> list[io.Input]:
@@ -140,11 +157,24 @@ def trim_of(video: Input.Video) -> tuple[Fraction, Fraction] | None:
 
 
 def _colour_frames(
-    frames: Iterator[Frame], info: VideoInfo, hosted: host.HostedColorizer, settings: ColorizeSettings
+    frames: Iterator[Frame],
+    info: VideoInfo,
+    hosted: host.HostedColorizer,
+    settings: ColorizeSettings,
+    stabilize: float = 0.0,
 ) -> Iterator[Frame]:
     from ..pipelines.video import colorize_frames
 
     report = host.progress(info.frames)
+    if stabilize:
+        from ..pipelines.film import SteadyFrames
+
+        memory = host.working_memory(hosted.colorizer, settings.size, info.height, info.width, 1)
+        stage = SteadyFrames(hosted.ready(memory), settings, strength=stabilize)
+        for frame in stage.run(frames, info, None):
+            yield frame
+            report(1)
+        return
     batch = host.start_batch(info.height, info.width)
     network: Colorizer = hosted.ready(
         host.working_memory(hosted.colorizer, settings.size, info.height, info.width, batch)

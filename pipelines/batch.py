@@ -108,6 +108,7 @@ def run_jobs(
     frames: Sequence[int | None] | None = None,
     warp_only: bool = False,
     published: Way | None = None,
+    stabilize: float = 0.0,
     key: Mapping[str, Any] | None = None,
 ) -> Generator[Outcome]:
     """Colour each job; give what became of it, in order.
@@ -116,8 +117,9 @@ def run_jobs(
     of folders of frames. ``variants``: for jobs that are versions of pictures; of a picture that fails, the
     first version tells. ``guide``: references for all jobs; ``frames``: which frames of a clip they are
     (``ClipColorizer``); ``warp_only``: of pictures, the references' chroma alone, its confidence as alpha.
-    ``published``: colours everything, in the place of all else. ``key``: all that the results depend on
-    beside the files and ``settings``, by which a clip's unfinished work is known again.
+    ``published``: colours everything, in the place of all else. ``stabilize``: of clips, ``SteadyFrames``'
+    strength. ``key``: all that the results depend on beside the files and ``settings``, by which a clip's
+    unfinished work is known again.
     While a picture is being saved, the next is read and coloured. An exception that ``clip_progress`` raises,
     and an interrupt, stop the work and leave no half file. Raises CheckpointError for weights that turn out
     to be damaged.
@@ -147,7 +149,11 @@ def run_jobs(
                         check_writable(job.target, picture)
                         picture = color_picture(picture, colorizer, settings, hints, guide)
                 else:
-                    stage = clip_stage(job, colorizer, settings, batch, rate, guide, frames, published)
+                    stage = (
+                        clip_stage(job, colorizer, settings, batch, rate, guide, frames, published)
+                        if not stabilize
+                        else steady_stage(colorizer, settings, stabilize)
+                    )
                     known = _key(key, settings, batch, frames)
                     color_clip(job, stage, codec, rate, clip_progress, known, batch)
             except CheckpointError:
@@ -245,6 +251,13 @@ def clip_stage(
             yield from reader
 
     return FromTheStart(ClipColorizer(guide, frames, settings, open_again=open_again))
+
+
+def steady_stage(colorizer: Colorizer, settings: ColorizeSettings, strength: float) -> ClipStage:
+    """Return what colours a clip's frames one by one, with steady colours."""
+    from .film import SteadyFrames  # PyAV and OpenCV are loaded for clips alone
+
+    return SteadyFrames(colorizer, settings, strength=strength)
 
 
 def color_clip(

@@ -29,6 +29,7 @@ RELEASED = {
         ["lightness", "chroma", "a", "b", "mask", "strength", "saturation", "gamut"],
         ["IMAGE"],
     ),
+    "ChrominanceTemporalStabilize": (["image", "strength", "guide"], ["IMAGE"]),
     "ChrominanceDetectShots": (["clip"], ["STRING", "INT", "STRING"]),
     "ChrominanceColorMetrics": (
         ["image", "reference", "kind"],
@@ -120,7 +121,7 @@ RELEASED = {
     "ChrominanceColorizeVideo": (
         [
             *("video", "colorizer", "strength", "saturation", "temperature", "size", "codec", "crf"),
-            "as_published",
+            *("as_published", "stabilize"),
         ],
         ["VIDEO"],
     ),
