@@ -8,9 +8,9 @@ mean chroma.
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from ..models import Colorizer, load_colorizer
 from ..pipelines.colorize import ColorizeSettings, propose
 from ..pipelines.merge import merge
 from ..pipelines.metrics_video import ClipScores
-from ..pipelines.stabilize import Stabilizer
+from ..pipelines.stabilize import Stabilizer, Steady
 from ..pipelines.video import VideoReader
 from .shots import grey
 
@@ -63,22 +63,34 @@ def measure(path: Path, colorizer: Colorizer, *, size: int | None = None, most: 
     """Measure one clip; ``most``: frames looked at."""
     stabilizer = Stabilizer()
     scores = {way: ClipScores(farneback) for way in _WAYS}
-    times = []
+    waiting: deque[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = deque()
+    seconds, count = 0.0, 0
+
+    def score(done: list[Steady]) -> None:
+        for steady in done:
+            original, picture, ab = waiting.popleft()
+            coloured = (merge(picture[None], chroma[None])[0] for chroma in (ab, steady.ab))
+            guide = _small(original)
+            for way, rgb in zip(_WAYS, (original, *coloured), strict=True):
+                scores[way].add(_small(rgb), guide)
+
     with VideoReader(path, copy=False) as reader, torch.inference_mode():
         for frame in reader:
             if most is not None and frame.index >= most:
                 break
             picture = grey(frame.rgb).expand(3, -1, -1).contiguous()
             ab = propose(picture[None], colorizer, ColorizeSettings(size=size)).ab[0]
+            waiting.append((frame.rgb, picture, ab))
             begin = time.perf_counter()
-            steady = stabilizer.add(picture, ab)
-            times.append(1e3 * (time.perf_counter() - begin))
-            results = (frame.rgb, merge(picture[None], ab[None])[0], merge(picture[None], steady[None])[0])
-            guide = _small(frame.rgb)
-            for way, rgb in zip(_WAYS, results, strict=True):
-                scores[way].add(_small(rgb), guide)
+            done = stabilizer.add(picture, ab)
+            seconds, count = seconds + time.perf_counter() - begin, count + 1
+            score(done)
+        begin = time.perf_counter()
+        done = stabilizer.finish()
+        seconds += time.perf_counter() - begin
+        score(done)
     figures = {way: score.figures() for way, score in scores.items()}
-    return Clip(path.stem, figures, statistics.median(times))
+    return Clip(path.stem, figures, 1e3 * seconds / count)
 
 
 def _small(rgb: torch.Tensor) -> torch.Tensor:

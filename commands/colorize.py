@@ -9,14 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .palette import read_palette
 from .screen import CODECS, DTYPES, FAILED, USAGE, CommandError, Screen, choose_device, within
 
 if TYPE_CHECKING:
-    from ..models.contract import Colorizer
+    from ..models.contract import Colorizer, Conditions
     from ..pipelines.batch import Outcome
     from ..pipelines.colorize import ColorizeSettings
     from ..pipelines.exemplar import Guide
     from ..pipelines.jobs import Plan
+    from ..pipelines.palette import Palette
     from ..pipelines.published import Way
     from ..pipelines.reference_files import ReferenceFile
     from ..pipelines.variants import VariantSettings
@@ -79,6 +81,10 @@ def add_colorize(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "as alpha")  # fmt: skip
     add("--stabilize", action=argparse.BooleanOptionalAction, default=False, help="of clips: average colours "
         "along the motion, within shots: no flicker (needs OpenCV, any package)")  # fmt: skip
+    add("--shots", type=Path, metavar="FILE", help="of --stabilize: where shots begin, as `chrominance "
+        "shots` writes it, beside the cuts that are seen anyway")  # fmt: skip
+    add("--palette", metavar="PALETTE", help="colour towards these colours, a clip all through: a palette "
+        "file, or #rrggbb with commas between")  # fmt: skip
     add("--as-published", action="store_true", help="do exactly what the authors of --model do, faults "
         "included; only --size and one --reference go with it")  # fmt: skip
     add("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps, xpu")
@@ -97,9 +103,11 @@ def run_colorize(arguments: argparse.Namespace) -> int:
     """Do `chrominance colorize`."""
     from ..models import CheckpointError
     from ..pipelines.batch import pass_over, prepare_folder, run_jobs
+    from ..pipelines.clip_jobs import Film
     from ..pipelines.hint_files import warn_without_hints
 
     settings, variants, references, plan = plan_colorize(arguments)
+    film, palette = Film(float(arguments.stabilize), read_cuts(arguments.shots)), given_palette(arguments)
     todo, settled = pass_over(plan.jobs, overwrite=arguments.overwrite)
     outcomes: list[Outcome] = []
     with Screen(len(plan.jobs), quiet=arguments.quiet) as screen:
@@ -128,8 +136,9 @@ def run_colorize(arguments: argparse.Namespace) -> int:
                 guide=load_guide(arguments, references, colorizer) if guided else None,
                 frames=[one.frame for one in references],
                 warp_only=arguments.warp,
-                stabilize=float(arguments.stabilize),
-                key=work_key(arguments, references),
+                film=film,
+                key=work_key(arguments, references, palette),
+                conditions=None if palette is None else told_palette(palette, colorizer),
                 published=load_way(arguments, references, colorizer) if settings.as_published else None,
             )
             # Closed at once when interrupted, so that what is being saved is saved whole.
@@ -171,6 +180,14 @@ def plan_colorize(
         )
     if arguments.stabilize and (arguments.as_published or arguments.reference):
         raise CommandError("--stabilize goes without --as-published and --reference: leave it out", USAGE)
+    if arguments.shots and not arguments.stabilize:
+        raise CommandError("--shots is for --stabilize: give that too", USAGE)
+    alone = (arguments.hints, arguments.reference, arguments.variants, arguments.as_published)
+    if arguments.palette and any(alone):
+        raise CommandError(
+            "--palette goes without --hints, --reference, --variants, --as-published: leave one of them out",
+            USAGE,
+        )
     if arguments.variants is None and (arguments.seed is not None or arguments.diversity is not None):
         raise CommandError("--seed and --diversity are for --variants: give how many to draw", USAGE)
     try:
@@ -237,7 +254,39 @@ def load_model(
     return colorizer
 
 
-def work_key(arguments: argparse.Namespace, references: Sequence[ReferenceFile]) -> dict[str, Any]:
+def read_cuts(path: Path | None) -> tuple[int, ...]:
+    """Read where shots begin; raises CommandError for another file."""
+    from ..pipelines.shots import ShotsError, read_shots, starts_of
+
+    try:
+        return () if path is None else tuple(starts_of(read_shots(path)))
+    except ShotsError as error:
+        raise CommandError(str(error), USAGE) from error
+
+
+def given_palette(arguments: argparse.Namespace) -> Palette | None:
+    """Read the palette to colour towards; raises CommandError for what is none."""
+    from ..pipelines.palette import PaletteError
+
+    try:
+        return read_palette(arguments.palette)[0] if arguments.palette else None
+    except PaletteError as error:
+        raise CommandError(f"--palette: {error}", USAGE) from error
+
+
+def told_palette(palette: Palette, colorizer: Colorizer) -> Conditions:
+    """Return a palette as what the network is told; raises CommandError where it takes none."""
+    from ..models.conditions import Conditions
+
+    try:
+        return Conditions(color=colorizer.encode_palette(palette.lab[None], palette.weights[None]))
+    except ValueError as error:
+        raise CommandError(str(error), USAGE) from error
+
+
+def work_key(
+    arguments: argparse.Namespace, references: Sequence[ReferenceFile], palette: Palette | None
+) -> dict[str, Any]:
     """Return what a clip's colours depend on beside its own file and the settings."""
     import torch
 
@@ -252,7 +301,7 @@ def work_key(arguments: argparse.Namespace, references: Sequence[ReferenceFile])
         "model": of(arguments.model),
         "features": of(arguments.features or "embedded") if references else None,
         "trust": arguments.trust,
-        "stabilize": arguments.stabilize,
+        "palette": None if palette is None else palette.to_json(),
         "references": [[str(one.path.resolve()), one.path.stat().st_mtime_ns] for one in references],
         "computing": [torch.__version__, arguments.device, arguments.dtype, torch.get_num_threads()],
     }

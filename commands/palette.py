@@ -87,6 +87,22 @@ def run_palette(arguments: argparse.Namespace) -> int:
     return FAILED if failed else 0
 
 
+def read_palette(text: str) -> tuple[Palette, list[Path]]:
+    """Read a palette from a file or from colours separated by commas; return the file too, if it is one.
+
+    Raises PaletteError for what is neither.
+    """
+    from ..pipelines.palette import Palette, PaletteError
+    from ..pipelines.palette_files import load_palette
+
+    path = Path(text).expanduser()
+    if path.is_file():
+        return load_palette(path), [path]
+    if path.suffix and not text.startswith("#") and "," not in text:
+        raise PaletteError(f"{path}: no such file")
+    return Palette.from_hex([one for one in text.split(",") if one.strip()]), []
+
+
 def _count(text: str) -> int | None:
     """Read the number of colours; None is auto."""
     if text == "auto":

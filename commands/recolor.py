@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .palette import read_palette
 from .screen import CODECS, FAILED, USAGE, CommandError, Screen, choose_device, within
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from ..pipelines.change_jobs import Plan as ChangePlan
     from ..pipelines.color_map import ColorMap
     from ..pipelines.jobs import Job, Plan
-    from ..pipelines.palette import Palette
 
 _Commands = argparse._SubParsersAction
 
@@ -154,22 +154,6 @@ def run_lut(arguments: argparse.Namespace) -> int:
         raise CommandError(str(error)) from error
     inputs, arguments.cube = [arguments.cube], None  # none to be written
     return _run(arguments, plan, inputs)
-
-
-def read_palette(text: str) -> tuple[Palette, list[Path]]:
-    """Read a palette from a file or from colours separated by commas; return the file too, if it is one.
-
-    Raises PaletteError for what is neither.
-    """
-    from ..pipelines.palette import Palette, PaletteError
-    from ..pipelines.palette_files import load_palette
-
-    path = Path(text).expanduser()
-    if path.is_file():
-        return load_palette(path), [path]
-    if path.suffix and not text.startswith("#") and "," not in text:
-        raise PaletteError(f"{path}: no such file")
-    return Palette.from_hex([one for one in text.split(",") if one.strip()]), []
 
 
 def _parser(

@@ -32,7 +32,7 @@ class ChrominanceExtension(ComfyExtension):
         from .recolor import PaletteRecolor, PaletteRecolorVideo
         from .retrieval import FindReference
         from .shots import DetectShots
-        from .stabilize import TemporalStabilize
+        from .stabilize import TemporalStabilize, TemporalStabilizeVideo
         from .variants import ColorVariants
         from .video import ColorizeVideo
 
@@ -66,6 +66,7 @@ class ChrominanceExtension(ComfyExtension):
             SaveLUT,
             SavePalette,
             TemporalStabilize,
+            TemporalStabilizeVideo,
         ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 from torch import Tensor
@@ -21,6 +21,7 @@ from .changes import (
     seed_input,
     strength_input,
 )
+from .meta_batch import chunk_of, hidden_inputs, meta_batch_input
 from .sockets import CATEGORY, LUT, image_to_rgb
 from .video import encoding_inputs
 
@@ -61,7 +62,9 @@ class ColorMatch(io.ComfyNode):
                     "for bit.",
                 ),
                 *_match_inputs(),
+                meta_batch_input("the change that the first chunk gave stays that of the clip"),
             ],
+            hidden=hidden_inputs(),
             outputs=[io.Image.Output("image", tooltip="The pictures in the new colours."), _lut_output()],
         )
 
@@ -75,10 +78,11 @@ class ColorMatch(io.ComfyNode):
         strength: float,
         seed: int,
         mask: Tensor | None = None,
+        meta_batch: Any = None,
     ) -> io.NodeOutput:
         """Run the node."""
         plan = _plan(reference, method, lightness, seed)
-        match = plan.fit_to(looked_at(image, mask), len(image))
+        match = chunk_of(meta_batch, cls.hidden, lambda: plan.fit_to(looked_at(image, mask), len(image))).kept
         return io.NodeOutput(change_pictures(image, match, strength, mask), match)
 
 

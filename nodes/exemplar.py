@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from comfy_api.latest import io
@@ -16,6 +18,7 @@ from ..pipelines.merge import LabImage, merge
 from ..pipelines.references import References
 from . import host
 from .colorize import color_pictures
+from .meta_batch import chunk_of, hidden_inputs, meta_batch_input
 from .published import color_published, one_reference, published_input
 from .settings import make_settings, setting_inputs
 from .sockets import (
@@ -143,6 +146,7 @@ class ExemplarColorize(io.ComfyNode):
                 *reference_inputs(),
                 *setting_inputs(),
                 published_input(),
+                meta_batch_input("the references are looked at once"),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="The coloured pictures."),
@@ -157,6 +161,7 @@ class ExemplarColorize(io.ComfyNode):
                     "for Lab Merge.",
                 ),
             ],
+            hidden=hidden_inputs(),
         )
 
     @classmethod
@@ -173,6 +178,7 @@ class ExemplarColorize(io.ComfyNode):
         as_published: bool = False,
         colorizer: host.HostedColorizer | None = None,
         mask: Tensor | None = None,
+        meta_batch: Any = None,
     ) -> io.NodeOutput:
         """Run the node."""
         rgb, alpha = image_to_rgb(image, "image")
@@ -185,7 +191,8 @@ class ExemplarColorize(io.ComfyNode):
                 rgb, alpha, hosted, settings, reference=alone, features=features, mask=mask
             )
         memory = host.working_memory(hosted.colorizer, settings.size, rgb.shape[2], rgb.shape[3], 1)
-        known = gather(references, host.ready_features(features, hosted, memory))
+        extractor = host.ready_features(features, hosted, memory)
+        known = chunk_of(meta_batch, cls.hidden, lambda: gather(references, extractor)).kept
         guide = Guide(hosted.colorizer, known, trust=trust, size=settings.size)
 
         def colour(part: slice, pictures: Tensor, network: Colorizer) -> Colorized:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from comfy_api.latest import io
@@ -21,6 +21,7 @@ from ..pipelines.recolor import check_apart
 from ..pipelines.recolor_weights import soft_weights
 from . import host
 from .changes import looked_at, seed_input
+from .meta_batch import chunk_of, hidden_inputs, meta_batch_input
 from .sockets import CATEGORY, PALETTE, check_palette, image_to_rgb
 
 if TYPE_CHECKING:
@@ -83,8 +84,10 @@ class PaletteExtract(io.ComfyNode):
                     "A picture of fewer colours gives fewer.",
                 ),
                 seed_input(),
+                meta_batch_input("the first chunk's palette stays that of the clip"),
             ],
             outputs=palette_outputs(),
+            hidden=hidden_inputs(),
             # Runs without anything behind it, and the page is told of a cached palette, too.
             is_output_node=True,
         )
@@ -97,14 +100,24 @@ class PaletteExtract(io.ComfyNode):
         count: int,
         seed: int,
         mask: Tensor | None = None,
+        meta_batch: Any = None,
     ) -> io.NodeOutput:
         """Run the node."""
-        frames = len(source) if isinstance(source, Tensor) else SAMPLED_FRAMES
-        sampler = LearnedSampler() if method == "learned" else Sampler(seed, frames)
-        for rgb, where in looked_at(source, mask, "source"):
-            sampler.add(rgb, where)
-        palette = sampler.palette() if isinstance(sampler, LearnedSampler) else sampler.palette(count or None)
-        return give(palette)
+
+        def extract() -> Palette:
+            return _extract(source, mask, method, count, seed)
+
+        return give(chunk_of(meta_batch, cls.hidden, extract).kept)
+
+
+def _extract(
+    source: Tensor | Input.Video, mask: Tensor | None, method: str, count: int, seed: int
+) -> Palette:
+    frames = len(source) if isinstance(source, Tensor) else SAMPLED_FRAMES
+    sampler = LearnedSampler() if method == "learned" else Sampler(seed, frames)
+    for rgb, where in looked_at(source, mask, "source"):
+        sampler.add(rgb, where)
+    return sampler.palette() if isinstance(sampler, LearnedSampler) else sampler.palette(count or None)
 
 
 class PaletteEdit(io.ComfyNode):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 from torch import Tensor
@@ -23,6 +23,7 @@ from .changes import (
     sampled_frames,
     strength_input,
 )
+from .meta_batch import chunk_of, hidden_inputs, meta_batch_input
 from .sockets import CATEGORY, LUT, PALETTE, check_palette
 from .video import encoding_inputs
 
@@ -59,7 +60,9 @@ class PaletteRecolor(io.ComfyNode):
                 mask_input(),
                 *recolor_inputs(),
                 strength_input(),
+                meta_batch_input("the change that the first chunk gave stays that of the clip"),
             ],
+            hidden=hidden_inputs(),
             outputs=[io.Image.Output("image", tooltip="The recoloured pictures."), *_change_outputs()],
         )
 
@@ -74,10 +77,11 @@ class PaletteRecolor(io.ComfyNode):
         strength: float,
         source: Palette | None = None,
         mask: Tensor | None = None,
+        meta_batch: Any = None,
     ) -> io.NodeOutput:
         """Run the node."""
         plan = _plan(target, source, method, lightness, pairing)
-        edit = plan.fit_to(looked_at(image, mask), len(image))
+        edit = chunk_of(meta_batch, cls.hidden, lambda: plan.fit_to(looked_at(image, mask), len(image))).kept
         return _give(change_pictures(image, edit, strength, mask), edit)
 
 

@@ -1,6 +1,11 @@
-"""Steady colours in the frames of a clip."""
+"""Steady colours in the frames of a clip, whoever coloured them."""
 
 from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import torch
 from comfy_api.latest import io
@@ -9,7 +14,17 @@ from torch import Tensor
 from ..color import rgb_to_lab
 from ..pipelines.merge import merge
 from . import host
+from .meta_batch import chunk_of, hidden_inputs, meta_batch_input
 from .sockets import CATEGORY, check_counts, fill_image, image_to_rgb, take
+from .video import encoding_inputs, stream
+
+if TYPE_CHECKING:
+    from comfy_api.latest import Input
+
+    from ..pipelines.stabilize import Stabilizer, Steady
+    from ..pipelines.video import Frame, VideoInfo
+
+_ALIASES = ["deflicker", "flicker", "temporal consistency", "smooth video", "steady colors"]
 
 
 class TemporalStabilize(io.ComfyNode):
@@ -24,45 +39,143 @@ class TemporalStabilize(io.ComfyNode):
             category=CATEGORY,
             description="Takes the flicker out of colours, whoever made them: chroma is averaged along the "
             "motion and begins anew at cuts. The lightness stays as it is. Needs OpenCV, any package of it.",
-            search_aliases=["deflicker", "flicker", "temporal consistency", "smooth video", "steady colors"],
+            search_aliases=_ALIASES,
             inputs=[
                 io.Image.Input("image", tooltip="The coloured frames of a clip, all of them, in order."),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="How much of the mean along the motion: 0 leaves the frames as they are.",
-                ),
+                _strength_input(),
                 io.Image.Input(
                     "guide",
                     optional=True,
                     tooltip="The frames in which motion is seen, such as the black-and-white originals. "
                     "Without it, the coloured frames' own lightness.",
                 ),
+                _ahead_input(),
+                meta_batch_input("the colours go on from chunk to chunk; with look_ahead frames come late"),
             ],
             outputs=[io.Image.Output("image", tooltip="The frames with steady colours.")],
+            hidden=hidden_inputs(),
         )
 
     @classmethod
-    def execute(cls, image: Tensor, strength: float, guide: Tensor | None = None) -> io.NodeOutput:
+    def execute(
+        cls,
+        image: Tensor,
+        strength: float,
+        guide: Tensor | None = None,
+        look_ahead: int = 6,
+        meta_batch: Any = None,
+    ) -> io.NodeOutput:
         """Run the node."""
-        # Here, not above: it needs OpenCV.
-        from ..pipelines.stabilize import Stabilizer
-
-        rgb, alpha = image_to_rgb(image, "image")
+        rgb, _ = image_to_rgb(image, "image")
         seen = rgb if guide is None else image_to_rgb(guide, "guide")[0]
         check_counts(len(rgb), image=len(rgb), guide=len(seen))
-        stabilizer = Stabilizer(strength)
-        out = host.empty_result(*image.shape)
+        chunk = chunk_of(meta_batch, cls.hidden, lambda: _begin(strength, look_ahead))
+        work = chunk.kept
+        work.waiting.extend(image)
+        out = host.empty_result(len(work.waiting), *image.shape[1:])
         report = host.progress(len(rgb))
+        number = 0
+
+        def finish(done: list[Steady]) -> None:
+            nonlocal number
+            for steady in done:
+                here, there = work.waiting.popleft()[None], slice(number, number + 1)
+                picture, opacity = image_to_rgb(here, "image")
+                picture = picture.float()
+                fill_image(out, there, picture if strength == 0 else merge(picture, steady.ab[None]), opacity)
+                number += 1
+
         with torch.inference_mode():
-            for number in range(len(rgb)):
-                part = slice(number, number + 1)
-                picture = rgb[part].float()
-                ab = stabilizer.add(take(seen, part)[0].float(), rgb_to_lab(picture)[0, 1:])
-                steady = picture if strength == 0 else merge(picture, ab[None])
-                fill_image(out, part, steady, None if alpha is None else alpha[part])
+            for place in range(len(rgb)):
+                part = slice(place, place + 1)
+                ab = rgb_to_lab(rgb[part].float())[0, 1:]
+                finish(work.stabilizer.add(take(seen, part)[0].float(), ab))
                 report(1)
-        return io.NodeOutput(out)
+            if chunk.last:
+                finish(work.stabilizer.finish())
+        # What waits for the next chunk, without the batch that it was part of.
+        work.waiting = deque(picture.clone() for picture in work.waiting)
+        if number == 0:
+            raise ValueError(
+                f"a chunk of {len(rgb)} frames gives none with look_ahead {look_ahead}: set frames_per_batch "
+                f"of the Meta Batch Manager to {2 * look_ahead} at least, or look_ahead to 0"
+            )
+        return io.NodeOutput(out[:number])
+
+
+class TemporalStabilizeVideo(io.ComfyNode):
+    """VIDEO → VIDEO with steady colours."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Describe the node."""
+        return io.Schema(
+            node_id="ChrominanceTemporalStabilizeVideo",
+            display_name="Temporal Stabilize Video",
+            category=CATEGORY,
+            description="Takes the flicker out of a clip's colours, whoever made them, a few frames in "
+            "memory at a time: chroma is averaged along the motion and begins anew at cuts. Lightness, "
+            "sound and timing are kept. Needs OpenCV, any package of it.",
+            search_aliases=_ALIASES,
+            inputs=[
+                io.Video.Input("video", tooltip="The coloured clip, from Load Video or Trim Video."),
+                _strength_input(),
+                _ahead_input(),
+                *encoding_inputs(),
+            ],
+            outputs=[io.Video.Output("video", tooltip="The clip with steady colours, with its sound.")],
+        )
+
+    @classmethod
+    def execute(
+        cls, video: Input.Video, strength: float, look_ahead: int, codec: str, crf: int
+    ) -> io.NodeOutput:
+        """Run the node."""
+        # Here, not above: it needs OpenCV.
+        from ..pipelines.film import SteadyFrames
+
+        def stage(clip: Iterator[Frame], info: VideoInfo) -> Iterator[Frame]:
+            report = host.progress(info.frames)
+            for frame in SteadyFrames(None, strength=strength, look_ahead=look_ahead).run(clip, info, None):
+                yield frame
+                report(1)
+
+        return stream(video, stage, codec, crf)
+
+
+def _strength_input() -> io.Input:
+    return io.Float.Input(
+        "strength",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        step=0.01,
+        tooltip="How much of the mean along the motion: 0 leaves the frames as they are.",
+    )
+
+
+def _ahead_input() -> io.Input:
+    return io.Int.Input(
+        "look_ahead",
+        default=6,
+        min=0,
+        max=48,
+        advanced=True,
+        tooltip="How many frames ahead are looked at, at least: what comes into view has its colours at "
+        "once then. 0: only the past counts.",
+    )
+
+
+@dataclass
+class _Work:
+    """A stabiliser, and the pictures that wait for it."""
+
+    stabilizer: Stabilizer
+    waiting: deque[Tensor] = field(default_factory=deque)
+
+
+def _begin(strength: float, look_ahead: int) -> _Work:
+    # Here, not above: it needs OpenCV.
+    from ..pipelines.stabilize import Stabilizer
+
+    return _Work(Stabilizer(strength, look_ahead=look_ahead))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io as streams
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from comfy_api.latest import InputImpl, io
 
+from ..models.conditions import Conditions
 from ..pipelines.colorize import ColorizeSettings
+from ..pipelines.palette import Palette
+from ..pipelines.shots import parse_shots, starts_of
 from . import host
 from .published import frames_published, published_input
 from .settings import make_settings, setting_inputs
-from .sockets import CATEGORY, COLORIZER
+from .sockets import CATEGORY, COLORIZER, PALETTE, check_palette
 
 if TYPE_CHECKING:
     from comfy_api.latest import Input
@@ -66,6 +69,19 @@ class ColorizeVideo(io.ComfyNode):
                     tooltip="Above 0, colours are averaged along the motion, within shots, so that they do "
                     "not flicker: 1 all of the mean. Needs OpenCV, any of its packages.",
                 ),
+                PALETTE.Input(
+                    "palette",
+                    optional=True,
+                    tooltip="Colours that the clip should have, the same all through: the network decides "
+                    "what gets which of them.",
+                ),
+                io.String.Input(
+                    "shots",
+                    optional=True,
+                    force_input=True,
+                    tooltip="The output json of Detect Shots, or one you have edited: stabilize begins anew "
+                    "where a shot begins, beside the cuts that it sees itself.",
+                ),
             ],
             outputs=[io.Video.Output("video", tooltip="The coloured clip, with the source's sound.")],
         )
@@ -83,19 +99,27 @@ class ColorizeVideo(io.ComfyNode):
         as_published: bool = False,
         stabilize: float = 0.0,
         colorizer: host.HostedColorizer | None = None,
+        palette: Palette | None = None,
+        shots: str | None = None,
     ) -> io.NodeOutput:
         """Run the node."""
         settings = make_settings(strength, saturation, temperature, size, as_published=as_published)
         hosted = host.hosted(colorizer)
-        if as_published and stabilize:
-            settings.check_own_way("stabilisation")
+        if as_published and (stabilize or palette is not None):
+            settings.check_own_way("stabilisation and no palette")
+        if shots is not None and not stabilize:
+            raise ValueError("shots are for stabilize: set it above 0, or leave shots out")
+        cuts = () if shots is None else tuple(starts_of(parse_shots(shots, "shots")))
+        given = None if palette is None else check_palette(palette, "palette")
         if as_published:
             return stream(
                 video, lambda clip, info: frames_published(clip, info, hosted, settings), codec, crf
             )
-        return stream(
-            video, lambda clip, info: _colour_frames(clip, info, hosted, settings, stabilize), codec, crf
-        )
+
+        def stage(clip: Iterator[Frame], info: VideoInfo) -> Iterator[Frame]:
+            return _colour_frames(clip, info, hosted, settings, given, stabilize, cuts)
+
+        return stream(video, stage, codec, crf)
 
 
 def encoding_inputs() -> list[io.Input]:
@@ -161,29 +185,36 @@ def _colour_frames(
     info: VideoInfo,
     hosted: host.HostedColorizer,
     settings: ColorizeSettings,
-    stabilize: float = 0.0,
+    palette: Palette | None,
+    stabilize: float,
+    cuts: Sequence[int],
 ) -> Iterator[Frame]:
     from ..pipelines.video import colorize_frames
 
     report = host.progress(info.frames)
+    batch = 1 if stabilize else host.start_batch(info.height, info.width)
+    network: Colorizer = hosted.ready(
+        host.working_memory(hosted.colorizer, settings.size, info.height, info.width, batch)
+    )
+    conditions = None
+    if palette is not None:
+        conditions = Conditions(color=network.encode_palette(palette.lab[None], palette.weights[None]))
     if stabilize:
         from ..pipelines.film import SteadyFrames
 
-        memory = host.working_memory(hosted.colorizer, settings.size, info.height, info.width, 1)
-        stage = SteadyFrames(hosted.ready(memory), settings, strength=stabilize)
+        stage = SteadyFrames(network, settings, strength=stabilize, conditions=conditions, cuts=cuts)
         for frame in stage.run(frames, info, None):
             yield frame
             report(1)
         return
-    batch = host.start_batch(info.height, info.width)
-    network: Colorizer = hosted.ready(
-        host.working_memory(hosted.colorizer, settings.size, info.height, info.width, batch)
-    )
     while group := list(islice(frames, batch)):
         done: list[Frame] = []
 
         def colour(part: slice, group: list[Frame] = group, done: list[Frame] = done) -> None:
-            done.extend(colorize_frames(iter(group[part]), network, settings, batch=len(group[part])))
+            length = len(group[part])
+            done.extend(
+                colorize_frames(iter(group[part]), network, settings, batch=length, conditions=conditions)
+            )
 
         batch = host.in_batches(len(group), colour, batch=batch)
         for frame in done:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch.nn.functional as F
 
-from .. import __version__
 from ..color import rgb_to_lightness
-from ..models.contract import Colorizer
+from ..models.contract import Colorizer, Conditions
 from ..models.errors import CheckpointError
+from .clip_jobs import ClipColoring, ClipProgress, Film, color_clip
 from .colorize import ColorizeSettings, colorize
 from .exemplar import Guide, colorize_with_references, warp
 from .hint_files import load_hints
@@ -23,16 +23,9 @@ from .hints import Hints, colorize_with_hints
 from .jobs import Job
 from .merge import merge
 from .pictures import Picture, check_writable, load_picture, save_picture
-from .published import Way, color_as_published, color_frames_as_published
+from .published import Way, color_as_published
 from .samples import one_line
 from .variants import VariantSampler, VariantSettings
-
-if TYPE_CHECKING:
-    from .clip import ClipStage
-    from .video import Frame
-
-#: Asked at the start of a clip, with how many frames to expect; what it returns gets the frames done since.
-ClipProgress = Callable[[Job, int | None], Callable[[int], object]]
 
 # What a job may fail with: bad files, settings that do not fit, a full disk, too little memory, no OpenCV.
 FAILURES = (ValueError, OSError, MemoryError, RuntimeError, ModuleNotFoundError)
@@ -108,8 +101,9 @@ def run_jobs(
     frames: Sequence[int | None] | None = None,
     warp_only: bool = False,
     published: Way | None = None,
-    stabilize: float = 0.0,
+    film: Film | None = None,
     key: Mapping[str, Any] | None = None,
+    conditions: Conditions | None = None,
 ) -> Generator[Outcome]:
     """Colour each job; give what became of it, in order.
 
@@ -117,9 +111,9 @@ def run_jobs(
     of folders of frames. ``variants``: for jobs that are versions of pictures; of a picture that fails, the
     first version tells. ``guide``: references for all jobs; ``frames``: which frames of a clip they are
     (``ClipColorizer``); ``warp_only``: of pictures, the references' chroma alone, its confidence as alpha.
-    ``published``: colours everything, in the place of all else. ``stabilize``: of clips, ``SteadyFrames``'
-    strength. ``key``: all that the results depend on beside the files and ``settings``, by which a clip's
-    unfinished work is known again.
+    ``published``: colours everything, in the place of all else. ``film``: what clips are asked for beside.
+    ``key``: all that the results depend on beside the files and ``settings``, by which a clip's unfinished
+    work is known again. ``conditions``: of every picture, where there are neither hints nor references.
     While a picture is being saved, the next is read and coloured. An exception that ``clip_progress`` raises,
     and an interrupt, stop the work and leave no half file. Raises CheckpointError for weights that turn out
     to be damaged.
@@ -147,15 +141,12 @@ def run_jobs(
                         check_writable(job.target, picture)
                     else:
                         check_writable(job.target, picture)
-                        picture = color_picture(picture, colorizer, settings, hints, guide)
+                        picture = color_picture(picture, colorizer, settings, hints, guide, conditions)
                 else:
-                    stage = (
-                        clip_stage(job, colorizer, settings, batch, rate, guide, frames, published)
-                        if not stabilize
-                        else steady_stage(colorizer, settings, stabilize)
+                    work = ClipColoring(
+                        colorizer, settings, film or Film(), batch, rate, guide, frames, published, conditions
                     )
-                    known = _key(key, settings, batch, frames)
-                    color_clip(job, stage, codec, rate, clip_progress, known, batch)
+                    color_clip(job, work.stage(job), codec, rate, clip_progress, work.key(key), batch)
             except CheckpointError:
                 raise  # the next file would fail alike
             except FAILURES as error:
@@ -177,13 +168,14 @@ def color_picture(
     settings: ColorizeSettings,
     hints: Hints | None = None,
     guide: Guide | None = None,
+    conditions: Conditions | None = None,
 ) -> Picture:
     """Colour one picture, by its hints or by references if there are any; alpha, depth and all else stay."""
     rgb = picture.rgb[None]
     if guide is not None:
         return picture.with_rgb(colorize_with_references(rgb, guide, settings)[0].rgb[0])
     if hints is None:
-        return picture.with_rgb(colorize(rgb, colorizer, settings).rgb[0])
+        return picture.with_rgb(colorize(rgb, colorizer, settings, conditions=conditions).rgb[0])
     conditions = hints.conditions(*rgb.shape[2:])
     return picture.with_rgb(colorize_with_hints(rgb, colorizer, settings, conditions=conditions).rgb[0])
 
@@ -222,97 +214,6 @@ class Versions:
         version = picture.with_rgb(sampler.draw(self.variants, number).rgb[0])
         self.failed = None
         return version
-
-
-def clip_stage(
-    job: Job,
-    colorizer: Colorizer,
-    settings: ColorizeSettings,
-    batch: int,
-    rate: float | Fraction | None,
-    guide: Guide | None,
-    frames: Sequence[int | None] | None,
-    published: Way | None = None,
-) -> ClipStage:
-    """Return what colours a clip's frames: by references if there are any."""
-    # PyAV is loaded for clips alone, and OpenCV for references to them.
-    from .clip import EachFrame, FromTheStart
-    from .video import colorize_frames, open_reader
-
-    if published is not None:
-        return FromTheStart(lambda clip, info: color_frames_as_published(clip, published))
-    if guide is None:
-        return EachFrame(lambda clip, info: colorize_frames(clip, colorizer, settings, batch=batch))
-
-    from .keyframes import ClipColorizer
-
-    def open_again() -> Iterator[Frame]:
-        with open_reader(job.source, rate=rate if job.source.is_dir() else None, sound=False) as reader:
-            yield from reader
-
-    return FromTheStart(ClipColorizer(guide, frames, settings, open_again=open_again))
-
-
-def steady_stage(colorizer: Colorizer, settings: ColorizeSettings, strength: float) -> ClipStage:
-    """Return what colours a clip's frames one by one, with steady colours."""
-    from .film import SteadyFrames  # PyAV and OpenCV are loaded for clips alone
-
-    return SteadyFrames(colorizer, settings, strength=strength)
-
-
-def color_clip(
-    job: Job,
-    stage: ClipStage,
-    codec: str | None,
-    rate: float | Fraction | None,
-    progress: ClipProgress | None,
-    key: Mapping[str, Any],
-    batch: int = 1,
-) -> None:
-    """Colour one clip, a video file or a folder of frames, or what is left of it to do.
-
-    ``key``: see ``process_clip``; ``batch``: the frames that the stage sees at once.
-    """
-    from .clip import CHUNK, process_clip
-    from .video import Encoding, VideoInfo
-
-    advance: Callable[[int], object] | None = None
-
-    def begin(info: VideoInfo, done: int) -> None:
-        nonlocal advance
-        if progress is not None:
-            advance = progress(job, info.frames)
-            if done:
-                advance(done)
-
-    def step(count: int) -> None:
-        if advance is not None:
-            advance(count)
-
-    chunk = -(-CHUNK // batch) * batch
-    process_clip(
-        job.source,
-        job.target,
-        stage,
-        key=key,
-        chunk=chunk,
-        encoding=Encoding(codec),
-        rate=rate if job.source.is_dir() else None,
-        on_info=begin,
-        progress=step,
-    )
-
-
-def _key(
-    key: Mapping[str, Any] | None, settings: ColorizeSettings, batch: int, frames: Sequence[int | None] | None
-) -> dict[str, Any]:
-    told = {
-        "version": __version__,
-        "settings": asdict(settings),
-        "batch": batch,
-        "frames": list(frames or ()),
-    }
-    return {**told, **(key or {})}
 
 
 def saved(job: Job, future: Future[None]) -> Outcome:

@@ -2,48 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from ..models.contract import Chroma, Colorizer
+from ..color import rgb_to_lab
+from ..models.contract import Colorizer, Conditions
 from .clip import ClipStage
 from .clip_work import State
-from .colorize import ColorizeSettings, colorize
-from .stabilize import Stabilizer
+from .colorize import ColorizeSettings, propose
+from .merge import merge
+from .stabilize import LOOK_AHEAD, Stabilizer, Steady
 from .video_types import Frame, VideoInfo
 
 
 class SteadyFrames(ClipStage):
     """Each frame is coloured by itself, and what is proposed for it is averaged along the motion.
 
-    ``strength``: see ``Stabilizer``. A frame that begins a shot is marked as a ``cut``. Raises ValueError and
-    ModuleNotFoundError as ``Stabilizer``; ValueError for ``settings`` as published.
+    ``colorizer``: None takes the frames' own colours. ``strength``, ``look_ahead``: see ``Stabilizer``.
+    ``conditions``: for every frame. ``cuts``: frames that begin a shot beside those that are seen to. A frame
+    that begins one is marked as a ``cut``. Raises ValueError and ModuleNotFoundError as ``Stabilizer``;
+    ValueError for ``settings`` as published.
     """
 
     def __init__(
-        self, colorizer: Colorizer, settings: ColorizeSettings | None = None, *, strength: float = 1.0
+        self,
+        colorizer: Colorizer | None,
+        settings: ColorizeSettings | None = None,
+        *,
+        strength: float = 1.0,
+        look_ahead: int = LOOK_AHEAD,
+        conditions: Conditions | None = None,
+        cuts: Collection[int] = (),
     ) -> None:
         self.colorizer, self.settings = colorizer, settings or ColorizeSettings()
         self.settings.check_own_way("stabilisation")
-        self.stabilizer = Stabilizer(strength)
-        self._before: State | None = None
+        self.conditions, self.cuts = conditions or Conditions(), frozenset(cuts)
+        self.stabilizer = Stabilizer(strength, look_ahead=look_ahead)
+        self._given: tuple[int, State | None] | None = None
 
+    @torch.inference_mode()
     def run(self, frames: Iterator[Frame], info: VideoInfo, state: State | None) -> Iterator[Frame]:
         """Colour frames one by one; index, time and alpha pass through."""
         if state is not None:
             self.stabilizer.go_on(state)
+        waiting: deque[Frame] = deque()
         for frame in frames:
-            self._before = self.stabilizer.state()
-            done = colorize(frame.rgb[None], self.colorizer, self.settings, finish=self._steady)
-            yield replace(frame, rgb=done.rgb[0], cut=self.stabilizer.cut)
+            waiting.append(frame)
+            rgb = frame.rgb if self.colorizer is None else frame.rgb.to(self.colorizer.device)
+            if frame.index in self.cuts:
+                self.stabilizer.begin_shot()
+            yield from self._finish(waiting, self.stabilizer.add(rgb, self._propose(rgb)))
+        yield from self._finish(waiting, self.stabilizer.finish())
 
-    @torch.inference_mode()
-    def _steady(self, part: slice, rgb: Tensor, chroma: Chroma) -> Tensor:
-        return self.stabilizer.add(rgb[0], chroma.ab[0])[None]
+    def _propose(self, rgb: Tensor) -> Tensor:
+        """Return the chroma [2,h,w] that a frame would have by itself."""
+        if self.colorizer is None:
+            return rgb_to_lab(rgb[None].float())[0, 1:]
+        return propose(rgb[None], self.colorizer, self.settings, self.conditions).ab[0]
+
+    def _finish(self, waiting: deque[Frame], done: list[Steady]) -> Iterator[Frame]:
+        """Put steady chroma under the frames that it belongs to."""
+        for steady in done:
+            frame = waiting.popleft()
+            rgb = merge(
+                frame.rgb[None].to(steady.ab.device),
+                steady.ab[None],
+                strength=self.settings.strength,
+                saturation=self.settings.saturation,
+                gamut=self.settings.gamut,
+            )
+            self._given = frame.index, steady.state
+            yield replace(frame, rgb=rgb[0].to(frame.rgb), cut=steady.cut)
 
     def resume_at(self, frame: Frame) -> tuple[int, State | None]:
         """Begin with the frame itself: with the colours that its shot has had, or none where one begins."""
-        return frame.index, None if frame.cut else self._before
+        assert self._given is not None and self._given[0] == frame.index
+        return self._given

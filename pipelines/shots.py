@@ -245,15 +245,22 @@ def write_shots(path: Path, shots: Iterable[Shot]) -> None:
 def read_shots(path: Path) -> list[Shot]:
     """Read shots as ``write_shots`` writes them. Raises ShotsError, naming the file, for anything else."""
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["shots"]
+        return parse_shots(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise ShotsError(f"{path}: cannot be read ({reason})") from error
+
+
+def parse_shots(text: str, name: str) -> list[Shot]:
+    """Read shots from JSON. Raises ShotsError, naming ``name``, for anything else."""
+    try:
+        entries = json.loads(text)["shots"]
         shots = [Shot(int(entry["start"]), int(entry["end"])) for entry in entries]
-    except OSError as error:
-        raise ShotsError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise ShotsError(f"{path}: {FORMAT_ERROR}") from error
+        raise ShotsError(f"{name}: {FORMAT_ERROR}") from error
     begins = [0, *(shot.end for shot in shots)]
     if not shots or any(s.start != b or s.end <= s.start for s, b in zip(shots, begins, strict=False)):
-        raise ShotsError(f"{path}: {FORMAT_ERROR}")
+        raise ShotsError(f"{name}: {FORMAT_ERROR}")
     return shots
 
 

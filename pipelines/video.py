@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from ..models.contract import Colorizer
+from ..models.contract import Colorizer, Conditions
 from .colorize import ColorizeSettings, colorize
 from .video_codecs import Encoding
 from .video_folder import FolderReader, FolderWriter
@@ -49,13 +49,14 @@ def colorize_frames(
     settings: ColorizeSettings | None = None,
     *,
     batch: int = 1,
+    conditions: Conditions | None = None,
 ) -> Iterator[Frame]:
-    """Colour frames one batch at a time; index, time and alpha pass through."""
+    """Colour frames one batch at a time, under the same conditions; index, time and alpha pass through."""
     if batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}")
     while group := list(islice(frames, batch)):
         rgb = group[0].rgb[None] if len(group) == 1 else torch.stack([frame.rgb for frame in group])
-        done = colorize(rgb, colorizer, settings, batch=batch).rgb
+        done = colorize(rgb, colorizer, settings, conditions=conditions, batch=batch).rgb
         for number, frame in enumerate(group):
             yield replace(frame, rgb=done[number])
 

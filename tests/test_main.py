@@ -302,6 +302,12 @@ def test_hints_need_a_model_that_takes_them(tint, photos, tmp_path, capsys) -> N
         (["photos/a.png", "-o", "out.png", "--hints-mask", "photos/a.png"], 2),
         (["photos/a.png", "-o", "out.png", "--hints", "hints.csv", "--hints-mask", "photos/a.png"], 2),
         (["photos/a.png", "-o", "out.png", "--hints", "hints.csv", "--variants", "2"], 2),
+        (["photos/a.png", "-o", "out.png", "--palette", "#808080"], 2),
+        (["photos/a.png", "-o", "out.png", "--palette", "absent.gpl"], 2),
+        (["photos/a.png", "-o", "out.png", "--palette", "#808080,#201010", "--variants", "2"], 2),
+        (["clip.mp4", "-o", "out.mp4", "--shots", "shots.json"], 2),
+        (["clip.mp4", "-o", "out.mp4", "--stabilize", "--shots", "absent.json"], 2),
+        (["clip.mp4", "-o", "out.mp4", "--stabilize", "--as-published"], 2),
     ],
 )
 def test_one_clear_line(tint, photos, tmp_path, monkeypatch, capsys, arguments, code) -> None:
@@ -444,6 +450,40 @@ def test_the_embedded_network_colours_a_picture_and_frames(tmp_path) -> None:
     with Image.open(tmp_path / "out/photo.jpg") as after, Image.open(photo) as before:
         assert after.size == before.size
         assert np.ptp(np.asarray(after).astype(int), axis=2).mean() > 5
+
+
+def test_a_palette_for_a_picture_and_frames(tmp_path, capsys) -> None:
+    with Image.open(ROOT / "samples" / "photo.jpg") as image:
+        small = image.convert("L").resize((96, 72))
+    (tmp_path / "frames").mkdir()
+    for n in range(2):
+        small.save(tmp_path / "frames" / f"{n}.png")
+    small.save(tmp_path / "photo.png")
+    blue = []
+    for name, colors in (("warm", "#803020,#c08040"), ("cold", "#203060,#5080c0")):
+        given = ("--clip", tmp_path / "photo.png", tmp_path / "frames", "-o", tmp_path / name)
+        assert run(*given, "--palette", colors) == 0, capsys.readouterr().err
+        assert names(tmp_path / name) == ["frames/000000.png", "frames/000001.png", "photo.png"]
+        for one in names(tmp_path / name):
+            with Image.open(tmp_path / name / one) as image:
+                pixels = np.asarray(image.convert("RGB")).astype(float)
+            blue.append((pixels[..., 2] - pixels[..., 0]).mean())
+    assert min(blue[3:]) > max(blue[:3]) + 15
+
+
+def test_shots_reach_the_stabiliser(tint, tmp_path, monkeypatch) -> None:
+    pytest.importorskip("cv2")
+    from chrominance.pipelines.stabilize import Stabilizer
+
+    (tmp_path / "frames").mkdir()
+    for n in range(6):
+        Image.new("L", (20, 16), 90).save(tmp_path / "frames" / f"{n}.png")
+    (tmp_path / "shots.json").write_text('{"shots": [{"start": 0, "end": 4}, {"start": 4, "end": 6}]}')
+    begun = []
+    monkeypatch.setattr(Stabilizer, "begin_shot", lambda self: begun.append(1))
+    given = ("--clip", tmp_path / "frames", "-o", tmp_path / "out", "--stabilize")
+    assert run(*given, "--shots", tmp_path / "shots.json") == 0
+    assert len(begun) == 2 and len(names(tmp_path / "out")) == 6
 
 
 @pytest.fixture

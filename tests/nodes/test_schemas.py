@@ -29,7 +29,11 @@ RELEASED = {
         ["lightness", "chroma", "a", "b", "mask", "strength", "saturation", "gamut"],
         ["IMAGE"],
     ),
-    "ChrominanceTemporalStabilize": (["image", "strength", "guide"], ["IMAGE"]),
+    "ChrominanceTemporalStabilize": (
+        ["image", "strength", "guide", "look_ahead", "meta_batch"],
+        ["IMAGE"],
+    ),
+    "ChrominanceTemporalStabilizeVideo": (["video", "strength", "look_ahead", "codec", "crf"], ["VIDEO"]),
     "ChrominanceDetectShots": (["clip"], ["STRING", "INT", "STRING"]),
     "ChrominanceColorMetrics": (
         ["image", "reference", "kind"],
@@ -45,7 +49,7 @@ RELEASED = {
     "ChrominanceExemplarColorize": (
         [
             *("image", "colorizer", "mask", "references", "features", "trust"),
-            *("strength", "saturation", "temperature", "size", "as_published"),
+            *("strength", "saturation", "temperature", "size", "as_published", "meta_batch"),
         ],
         ["IMAGE", "MASK", "LAB"],
     ),
@@ -71,7 +75,7 @@ RELEASED = {
     "ChrominanceApplyLUT": (["image", "lut", "mask", "strength"], ["IMAGE"]),
     "ChrominanceApplyLUTVideo": (["video", "lut", "strength", "codec", "crf"], ["VIDEO"]),
     "ChrominanceColorMatch": (
-        ["image", "reference", "mask", "method", "lightness", "strength", "seed"],
+        ["image", "reference", "mask", "method", "lightness", "strength", "seed", "meta_batch"],
         ["IMAGE", "LUT"],
     ),
     "ChrominanceColorMatchVideo": (
@@ -96,12 +100,15 @@ RELEASED = {
         ["PALETTE", "IMAGE", "STRING", "STRING"],
     ),
     "ChrominancePaletteExtract": (
-        ["source", "mask", "method", "count", "seed"],
+        ["source", "mask", "method", "count", "seed", "meta_batch"],
         ["PALETTE", "IMAGE", "STRING", "STRING"],
     ),
     "ChrominancePaletteMasks": (["image", "palette"], ["MASK"]),
     "ChrominancePaletteRecolor": (
-        ["image", "target", "source", "mask", "method", "lightness", "pairing", "strength"],
+        [
+            *("image", "target", "source", "mask", "method", "lightness", "pairing", "strength"),
+            "meta_batch",
+        ],
         ["IMAGE", "LUT", "PALETTE", "PALETTE"],
     ),
     "ChrominancePaletteRecolorVideo": (
@@ -121,7 +128,7 @@ RELEASED = {
     "ChrominanceColorizeVideo": (
         [
             *("video", "colorizer", "strength", "saturation", "temperature", "size", "codec", "crf"),
-            *("as_published", "stabilize"),
+            *("as_published", "stabilize", "palette", "shots"),
         ],
         ["VIDEO"],
     ),

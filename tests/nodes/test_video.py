@@ -10,6 +10,7 @@ import torch
 from comfy_api.latest import InputImpl
 
 from chrominance.nodes.video import ColorizeVideo
+from chrominance.pipelines.palette import Palette
 
 SETTINGS = {
     "strength": 1.0,
@@ -120,3 +121,36 @@ def test_runs_inside_inference_mode_as_comfyui_does(clip, hosted):
     with torch.inference_mode():
         done = ColorizeVideo.execute(InputImpl.VideoFromFile(clip), **SETTINGS, colorizer=hosted)[0]
     assert len(decode(done.get_stream_source())) == 12
+
+
+def test_a_palette_and_shots(clip):
+    pytest.importorskip("cv2")
+    video = InputImpl.VideoFromFile(clip)
+    warm, cold = (Palette.from_hex(colors) for colors in (["#803020", "#c08040"], ["#203060", "#5080c0"]))
+    blue = []
+    for palette, stabilize in ((warm, 0.0), (cold, 0.0), (warm, 1.0), (cold, 1.0)):
+        done = ColorizeVideo.execute(video, **SETTINGS, palette=palette, stabilize=stabilize)[0]
+        frames = np.stack(decode(done.get_stream_source())).astype(float)
+        assert len(frames) == 12
+        blue.append((frames[..., 2] - frames[..., 0]).mean())
+    assert blue[1] > blue[0] + 10 and blue[3] > blue[2] + 10
+
+
+def test_a_given_cut_is_one_for_the_stage(clip, hosted, monkeypatch):
+    pytest.importorskip("cv2")
+    from chrominance.pipelines.stabilize import Stabilizer
+
+    begun = []
+    monkeypatch.setattr(Stabilizer, "begin_shot", lambda self: begun.append(1))
+    video = InputImpl.VideoFromFile(clip)
+    shots = '{"shots": [{"start": 0, "end": 5}, {"start": 5, "end": 12}]}'
+    ColorizeVideo.execute(video, **SETTINGS, colorizer=hosted, stabilize=1.0, shots=shots)
+    assert len(begun) == 2
+    with pytest.raises(ValueError, match="shots are for stabilize"):
+        ColorizeVideo.execute(video, **SETTINGS, colorizer=hosted, shots=shots)
+    with pytest.raises(ValueError, match="shots: "):
+        ColorizeVideo.execute(video, **SETTINGS, colorizer=hosted, stabilize=1.0, shots="[]")
+    with pytest.raises(ValueError, match="takes no palette"):
+        ColorizeVideo.execute(
+            video, **SETTINGS, colorizer=hosted, palette=Palette.from_hex(["#ff0000", "#0000ff"])
+        )

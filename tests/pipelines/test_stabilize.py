@@ -51,13 +51,56 @@ def test_hues_that_disagree_do_not_turn_grey():
 def test_nothing_crosses_a_cut():
     frames = torch.cat([scene(0, 8), scene(5, 8)])
     ab = torch.cat([noisy(8, (40.0, 0.0), 0.0), noisy(8, (-40.0, 10.0), 0.0)])
-    stabilizer = Stabilizer()
-    cuts = []
-    for one, chroma in zip(frames, ab, strict=True):
-        found = stabilizer.add(one, chroma)
-        cuts.append(stabilizer.cut)
-        torch.testing.assert_close(found, chroma, atol=1e-3, rtol=0)
-    assert [n for n, cut in enumerate(cuts) if cut] == [0, 8]
+    for ahead in (0, 3, 8):
+        stabilizer, found = Stabilizer(look_ahead=ahead), []
+        for one, chroma in zip(frames, ab, strict=True):
+            found += stabilizer.add(one, chroma)
+        found += stabilizer.finish()
+        assert [n for n, steady in enumerate(found) if steady.cut] == [0, 8]
+        torch.testing.assert_close(torch.stack([one.ab for one in found]), ab, atol=1e-3, rtol=0)
+
+
+def test_a_shot_that_looks_like_the_last_begins_where_it_is_told_to():
+    frames, ab = scene(0, 8), noisy(8, amount=0.0)
+    ab[4:] = -ab[4:]
+    stabilizer, found = Stabilizer(), []
+    for number, (one, chroma) in enumerate(zip(frames, ab, strict=True)):
+        if number == 4:
+            stabilizer.begin_shot()
+        found += stabilizer.add(one, chroma)
+    found += stabilizer.finish()
+    assert [one.cut for one in found] == [n in (0, 4) for n in range(8)]
+    torch.testing.assert_close(torch.stack([one.ab for one in found]), ab, atol=1e-3, rtol=0)
+
+
+def test_what_comes_into_view_has_its_colour_at_once_with_frames_looked_at_ahead():
+    """A bright square appears; in its first frame it is coloured wrongly."""
+    ground = scene(2, 1)[0] * 0.5
+    frames, colours = [], []
+    for n in range(16):
+        frame, ab = ground.clone(), torch.full((2, 96, 128), 10.0)
+        if n >= 5:
+            frame[:, 30:60, 40:80] = 0.95
+            ab[:, 30:60, 40:80] = 40.0 if n == 5 else -40.0
+        frames.append(frame)
+        colours.append(ab)
+    pictures, ab = torch.stack(frames), torch.stack(colours)
+    first = {
+        ahead: stabilize_pictures(pictures, ab, Stabilizer(look_ahead=ahead))[5, 0, 35:55, 45:75].mean()
+        for ahead in (0, 6)
+    }
+    assert first[0] > 30 and first[6] < -20
+
+
+@pytest.mark.parametrize(("ahead", "waiting"), [(0, 0), (3, 5), (6, 11)])
+def test_no_more_frames_are_held_than_twice_those_ahead(ahead, waiting):
+    stabilizer, given = Stabilizer(look_ahead=ahead), 0
+    most = 0
+    for number, (one, chroma) in enumerate(zip(scene(0, 30), noisy(30), strict=True), 1):
+        given += len(stabilizer.add(one, chroma))
+        most = max(most, number - given)
+    assert most == waiting
+    assert given + len(stabilizer.finish()) == 30
 
 
 def test_what_was_hidden_begins_anew():
@@ -83,21 +126,26 @@ def test_no_strength_changes_nothing_and_sizes():
     torch.testing.assert_close(half, (ab + full) / 2, atol=1e-4, rtol=0)
     with pytest.raises(ValueError, match=r"must be 0\.\.1, got 2"):
         Stabilizer(2.0)
+    with pytest.raises(ValueError, match="look_ahead must be 0 or more"):
+        Stabilizer(look_ahead=-1)
     for height, width in ((17, 31), (16, 200), (1, 1)):
         one = torch.rand(2, 3, height, width)
         assert stabilize_pictures(one, noisy(2), Stabilizer()).shape == (2, 2, 24, 32)
 
 
-def test_a_state_goes_on_as_one_piece():
-    frames, ab = scene(3, 10, 2), noisy(10)
-    whole = stabilize_pictures(frames, ab, Stabilizer())
-    first = Stabilizer()
-    stabilize_pictures(frames[:6], ab[:6], first)
-    state = first.state()
-    assert state is not None and Stabilizer().state() is None
-    second = Stabilizer()
+@pytest.mark.parametrize("ahead", [0, 4])
+@pytest.mark.parametrize("start", [1, 4, 6, 7])
+def test_a_state_goes_on_as_one_piece(ahead, start):
+    frames, ab = scene(3, 17, 2), noisy(17)
+    first = Stabilizer(look_ahead=ahead)
+    whole = [s for one, chroma in zip(frames, ab, strict=True) for s in first.add(one, chroma)]
+    whole += first.finish()
+    state = whole[start].state
+    assert state is not None and whole[0].state is None
+    second = Stabilizer(look_ahead=ahead)
     second.go_on(state)
-    assert torch.equal(stabilize_pictures(frames[6:], ab[6:], second), whole[6:])
+    rest = stabilize_pictures(frames[start:], ab[start:], second)
+    assert torch.equal(rest, torch.stack([one.ab for one in whole[start:]]))
 
 
 def test_a_film_marks_its_cuts(colorizer):

@@ -1,6 +1,7 @@
 """Sockets, widgets, schemas and the node base class."""
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 
 class Input:
@@ -184,6 +185,8 @@ class _String(WidgetInput):
             advanced=advanced,
         )
         self.multiline = multiline
+        if force_input:
+            del self.default  # A socket, and no widget.
 
 
 class _Boolean(WidgetInput):
@@ -276,6 +279,18 @@ class NumberDisplay:
     slider = "slider"
 
 
+class Hidden(str, Enum):
+    unique_id = "UNIQUE_ID"
+    prompt = "PROMPT"
+
+
+class HiddenHolder:
+    """What a node finds in ``cls.hidden``; ComfyUI fills it for each run."""
+
+    def __init__(self, unique_id=None, prompt=None):
+        self.unique_id, self.prompt = unique_id, prompt
+
+
 @dataclass
 class Schema:
     node_id: str
@@ -288,6 +303,7 @@ class Schema:
     is_output_node: bool = False
     is_experimental: bool = False
     essentials_category: str | None = None
+    hidden: list = field(default_factory=list)
 
     def validate(self):
         for kind, sockets in (("Input", self.inputs), ("Output", self.outputs)):
@@ -297,6 +313,8 @@ class Schema:
 
 
 class ComfyNode:
+    hidden: HiddenHolder | None = None
+
     @classmethod
     def define_schema(cls):
         raise NotImplementedError
