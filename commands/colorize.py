@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .palette import read_palette
-from .screen import CODECS, DTYPES, FAILED, USAGE, CommandError, Screen, choose_device, within
+from .colorize_plan import (
+    frame_range,
+    given_palette,
+    load_guide,
+    load_model,
+    load_way,
+    plan_colorize,
+    read_cuts,
+    told_palette,
+    work_key,
+)
+from .screen import CODECS, DTYPES, FAILED, CommandError, Screen, within
 
 if TYPE_CHECKING:
-    from ..models.contract import Colorizer, Conditions
     from ..pipelines.batch import Outcome
-    from ..pipelines.colorize import ColorizeSettings
-    from ..pipelines.exemplar import Guide
-    from ..pipelines.jobs import Plan
-    from ..pipelines.palette import Palette
-    from ..pipelines.published import Way
-    from ..pipelines.reference_files import ReferenceFile
-    from ..pipelines.variants import VariantSettings
 
 HELP = """\
 OUTPUT is a file for one picture or clip, and its ending decides the format (.png, .jpg, .tif, .webp, .bmp;
@@ -41,6 +41,9 @@ a folder, each picture takes the file of its own name.
 --reference FILE... gives colour pictures to take the colours from: what is like a place in any of them gets
 its colours, the rest is coloured automatically. For a clip, N:FILE says that FILE is its frame N (from 0),
 coloured: its colours follow the motion, forward and back, up to the next cut (needs OpenCV, any package).
+
+A clip is made in parts: stopped at any moment, the same command goes on where it was. --frames A-B makes
+these frames of a finished clip anew, with the settings given then, and leaves the others as they are.
 
 exit codes: 0 all done, 1 something failed (each file is named), 2 wrong usage, 130 interrupted"""
 
@@ -83,6 +86,8 @@ def add_colorize(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "along the motion, within shots: no flicker (needs OpenCV, any package)")  # fmt: skip
     add("--shots", type=Path, metavar="FILE", help="of --stabilize: where shots begin, as `chrominance "
         "shots` writes it, beside the cuts that are seen anyway")  # fmt: skip
+    add("--frames", type=frame_range, metavar="A-B", help="of one finished clip, colour frames A to B anew "
+        "(from 0, B among them) and leave the others as they are")  # fmt: skip
     add("--palette", metavar="PALETTE", help="colour towards these colours, a clip all through: a palette "
         "file, or #rrggbb with commas between")  # fmt: skip
     add("--as-published", action="store_true", help="do exactly what the authors of --model do, faults "
@@ -107,8 +112,9 @@ def run_colorize(arguments: argparse.Namespace) -> int:
     from ..pipelines.hint_files import warn_without_hints
 
     settings, variants, references, plan = plan_colorize(arguments)
-    film, palette = Film(float(arguments.stabilize), read_cuts(arguments.shots)), given_palette(arguments)
-    todo, settled = pass_over(plan.jobs, overwrite=arguments.overwrite)
+    film = Film(float(arguments.stabilize), read_cuts(arguments.shots), arguments.frames)
+    palette = given_palette(arguments)
+    todo, settled = pass_over(plan.jobs, overwrite=arguments.overwrite or arguments.frames is not None)
     outcomes: list[Outcome] = []
     with Screen(len(plan.jobs), quiet=arguments.quiet) as screen:
         for problem in plan.problems:
@@ -151,199 +157,3 @@ def run_colorize(arguments: argparse.Namespace) -> int:
     failed = [*plan.problems, *(outcome.message for outcome in outcomes if outcome.status == "failed")]
     screen.summary(outcomes, failed)
     return FAILED if failed else 0
-
-
-def plan_colorize(
-    arguments: argparse.Namespace,
-) -> tuple[ColorizeSettings, VariantSettings | None, tuple[ReferenceFile, ...], Plan]:
-    """Turn arguments into settings, references and jobs; CommandError for what does not go together."""
-    from ..pipelines.colorize import ColorizeSettings
-    from ..pipelines.hint_files import give_hints
-    from ..pipelines.jobs import plan_jobs
-    from ..pipelines.reference_files import give_references, parse_references
-    from ..pipelines.variants import VariantSettings
-
-    variants, references = None, ()
-    if arguments.hints_mask and not arguments.hints:
-        raise CommandError("--hints-mask is for --hints: give the picture of colours too", USAGE)
-    if arguments.hints and arguments.variants is not None:
-        raise CommandError("--variants are drawn without --hints: leave one of them out", USAGE)
-    if arguments.reference and (arguments.hints or arguments.variants is not None):
-        raise CommandError("--reference goes without --hints and --variants: leave one of them out", USAGE)
-    told = (arguments.features is not None, arguments.trust is not None, arguments.warp)
-    if not arguments.reference and any(told):
-        raise CommandError("--features, --trust and --warp are for --reference: give one too", USAGE)
-    # He 2018 as published compares by what --features names.
-    if arguments.as_published and (arguments.hints or arguments.variants is not None or any(told[1:])):
-        raise CommandError(
-            "--as-published goes with --size and --reference alone: leave the others out", USAGE
-        )
-    if arguments.stabilize and (arguments.as_published or arguments.reference):
-        raise CommandError("--stabilize goes without --as-published and --reference: leave it out", USAGE)
-    if arguments.shots and not arguments.stabilize:
-        raise CommandError("--shots is for --stabilize: give that too", USAGE)
-    alone = (arguments.hints, arguments.reference, arguments.variants, arguments.as_published)
-    if arguments.palette and any(alone):
-        raise CommandError(
-            "--palette goes without --hints, --reference, --variants, --as-published: leave one of them out",
-            USAGE,
-        )
-    if arguments.variants is None and (arguments.seed is not None or arguments.diversity is not None):
-        raise CommandError("--seed and --diversity are for --variants: give how many to draw", USAGE)
-    try:
-        settings = ColorizeSettings(
-            strength=arguments.strength,
-            saturation=arguments.saturation,
-            temperature=arguments.temperature,
-            size=arguments.size,
-            as_published=arguments.as_published,
-        )
-        if arguments.variants is not None:
-            variants = VariantSettings(
-                count=arguments.variants,
-                seed=arguments.seed or 0,
-                diversity=1.0 if arguments.diversity is None else arguments.diversity,
-            )
-        plan = plan_jobs(
-            arguments.inputs,
-            arguments.output,
-            clip=arguments.clip,
-            codec=arguments.codec,
-            variants=arguments.variants,
-        )
-        if arguments.hints:
-            jobs = give_hints(plan.jobs, plan.folder, arguments.hints, arguments.hints_mask)
-            plan = replace(plan, jobs=tuple(jobs))
-        if arguments.reference:
-            references = parse_references(arguments.reference)
-            jobs = give_references(plan.jobs, references, warp=arguments.warp)
-            plan = replace(plan, jobs=tuple(jobs))
-    except ValueError as error:
-        raise CommandError(str(error), USAGE) from error
-    if arguments.codec and plan.jobs and not any(job.kind == "clip" for job in plan.jobs):
-        raise CommandError("--codec is for clips, and no input is one", USAGE)
-    if arguments.stabilize and plan.jobs and not any(job.kind == "clip" for job in plan.jobs):
-        raise CommandError("--stabilize is for clips, and no input is one", USAGE)
-    if arguments.fps and not any(job.source.is_dir() for job in plan.jobs):
-        raise CommandError("--fps is for a folder of frames with --clip: a video has its own", USAGE)
-    return settings, variants, references, plan
-
-
-def load_model(
-    arguments: argparse.Namespace, settings: ColorizeSettings, variants: VariantSettings | None
-) -> Colorizer:
-    """Load the model that the arguments name; raises CommandError where it cannot be used."""
-    import torch
-
-    from ..models import CheckpointError, load_colorizer
-    from ..pipelines.variants import check_draws
-
-    device = choose_device(arguments.device)
-    try:
-        colorizer = load_colorizer(arguments.model, device=device, dtype=getattr(torch, arguments.dtype))
-        if variants is not None:
-            check_draws(colorizer)
-    except CheckpointError as error:
-        raise CommandError(str(error)) from error
-    except ValueError as error:
-        raise CommandError(str(error), USAGE) from error
-    if arguments.hints and "local" not in colorizer.spec.conditions:
-        raise CommandError(f"{colorizer.spec.title} takes no --hints: choose the embedded network", USAGE)
-    if settings.temperature is not None and colorizer.spec.temperature is None:
-        raise CommandError(f"{colorizer.spec.title} has no temperature: leave --temperature out", USAGE)
-    return colorizer
-
-
-def read_cuts(path: Path | None) -> tuple[int, ...]:
-    """Read where shots begin; raises CommandError for another file."""
-    from ..pipelines.shots import ShotsError, read_shots, starts_of
-
-    try:
-        return () if path is None else tuple(starts_of(read_shots(path)))
-    except ShotsError as error:
-        raise CommandError(str(error), USAGE) from error
-
-
-def given_palette(arguments: argparse.Namespace) -> Palette | None:
-    """Read the palette to colour towards; raises CommandError for what is none."""
-    from ..pipelines.palette import PaletteError
-
-    try:
-        return read_palette(arguments.palette)[0] if arguments.palette else None
-    except PaletteError as error:
-        raise CommandError(f"--palette: {error}", USAGE) from error
-
-
-def told_palette(palette: Palette, colorizer: Colorizer) -> Conditions:
-    """Return a palette as what the network is told; raises CommandError where it takes none."""
-    from ..models.conditions import Conditions
-
-    try:
-        return Conditions(color=colorizer.encode_palette(palette.lab[None], palette.weights[None]))
-    except ValueError as error:
-        raise CommandError(str(error), USAGE) from error
-
-
-def work_key(
-    arguments: argparse.Namespace, references: Sequence[ReferenceFile], palette: Palette | None
-) -> dict[str, Any]:
-    """Return what a clip's colours depend on beside its own file and the settings."""
-    import torch
-
-    from ..models.checkpoint import stamp
-    from ..models.locate import resolve_source
-
-    def of(source: str | Path) -> list[Any]:
-        path, changed = stamp(resolve_source(source))
-        return [str(path), changed]
-
-    return {
-        "model": of(arguments.model),
-        "features": of(arguments.features or "embedded") if references else None,
-        "trust": arguments.trust,
-        "palette": None if palette is None else palette.to_json(),
-        "references": [[str(one.path.resolve()), one.path.stat().st_mtime_ns] for one in references],
-        "computing": [torch.__version__, arguments.device, arguments.dtype, torch.get_num_threads()],
-    }
-
-
-def load_way(arguments: argparse.Namespace, references: Sequence[ReferenceFile], colorizer: Colorizer) -> Way:
-    """Return how the model's authors colour; raises CommandError where they published no such way."""
-    from ..models import CheckpointError
-    from ..models.he2018 import He2018Colorizer
-    from ..pipelines.he2018 import he2018_way
-    from ..pipelines.pictures import load_picture
-    from ..pipelines.published import published_way
-    from ..pipelines.reference_files import extractor_of
-
-    if len(references) > 1 or any(one.frame is not None for one in references):
-        raise CommandError("--as-published takes one --reference, bound to no frame", USAGE)
-    try:
-        pictures = [load_picture(one.path).rgb.float() for one in references]
-        if isinstance(colorizer, He2018Colorizer):
-            if not pictures:
-                raise ValueError(f"{colorizer.spec.title} cannot colour without a --reference: give one")
-            extractor = extractor_of(colorizer, arguments.features or "he2018-vgg")
-            return he2018_way(colorizer, extractor, pictures[0], size=arguments.size)
-        return published_way(colorizer, reference=pictures[0] if pictures else None, size=arguments.size)
-    except (CheckpointError, ValueError, OSError) as error:
-        raise CommandError(str(error), USAGE) from error
-
-
-def load_guide(
-    arguments: argparse.Namespace, references: Sequence[ReferenceFile], colorizer: Colorizer
-) -> Guide:
-    """Load the references; raises CommandError for one that cannot be used, or a model that takes none."""
-    from ..models import CheckpointError
-    from ..pipelines.reference_files import load_references
-
-    try:
-        return load_references(
-            references,
-            colorizer,
-            features=arguments.features or "embedded",
-            trust=0.5 if arguments.trust is None else arguments.trust,
-            size=arguments.size,
-        )
-    except (CheckpointError, ValueError, OSError) as error:
-        raise CommandError(str(error)) from error

@@ -143,10 +143,12 @@ def run_jobs(
                         check_writable(job.target, picture)
                         picture = color_picture(picture, colorizer, settings, hints, guide, conditions)
                 else:
+                    film = film or Film()
                     work = ClipColoring(
-                        colorizer, settings, film or Film(), batch, rate, guide, frames, published, conditions
+                        colorizer, settings, film, batch, rate, guide, frames, published, conditions
                     )
-                    color_clip(job, work.stage(job), codec, rate, clip_progress, work.key(key), batch)
+                    told = (codec, rate, clip_progress, work.key(key), batch, film.redo)
+                    color_clip(job, work.stage(job), *told)
             except CheckpointError:
                 raise  # the next file would fail alike
             except FAILURES as error:

@@ -14,20 +14,17 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from .clip_chunks import CHUNK, FRAMES_AHEAD, ChunkWriter, look_of
 from .clip_sinks import FolderSink, Sink, VideoSink
 from .clip_work import Chunk, ClipWork, State
 from .video_codecs import Encoding
 from .video_folder import FolderReader
 from .video_read import VideoReader
-from .video_threads import Outlet, Prefetch
+from .video_threads import Prefetch
 from .video_types import Frame, VideoError, VideoInfo, VideoResult
 
 log = logging.getLogger(__name__)
 
-#: Frames of a chunk at most: what an interruption can cost, and how often a clip can be entered.
-CHUNK = 96
-
-_FRAMES_AHEAD = 4
 # Frames whose look is remembered, for a stage that is behind the reader by as many.
 _REMEMBERED = 1024
 
@@ -47,6 +44,10 @@ class ClipStage(ABC):
         """
         return frame.index, None
 
+    def reach(self) -> tuple[int | None, int | None]:
+        """Tell how many frames before and after one its result depends on; None: on all."""
+        return 0, 0
+
 
 @dataclass(frozen=True)
 class FromTheStart(ClipStage):
@@ -61,6 +62,10 @@ class FromTheStart(ClipStage):
     def resume_at(self, frame: Frame) -> tuple[int, State | None]:
         """Begin with the first frame."""
         return 0, None
+
+    def reach(self) -> tuple[int | None, int | None]:
+        """Tell that a result depends on all frames."""
+        return None, None
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,6 @@ class _Runner:
         self.source, self.target, self.stage, self.work = source, target, stage, work
         self.encoding, self.rate, self.chunk = encoding, rate, chunk
         self._looks: OrderedDict[int, int] = OrderedDict()
-        self._begun: _Begun | None = None
 
     def run(
         self,
@@ -190,13 +194,13 @@ class _Runner:
 
     def _sink(self, info: VideoInfo) -> Sink:
         if self.target.suffix and not self.target.is_dir():
-            return VideoSink(self.target, self.work, info, self.encoding)
+            return VideoSink(self.target, self.work.folder, info, self.encoding)
         given = (self.encoding.codec, self.encoding.crf, self.encoding.preset)
         if any(value is not None for value in given):
             raise VideoError(
                 f"{self.target} becomes a folder of PNG frames: leave the codec and its settings out"
             )
-        return FolderSink(self.target, self.work, info, self.encoding.bits)
+        return FolderSink(self.target, self.work.folder, info, self.encoding.bits)
 
     def _reader(self, begin: tuple[int, Fraction] | None) -> VideoReader | FolderReader:
         if self.source.is_dir():
@@ -228,15 +232,15 @@ class _Runner:
         entry = self.work.entry
         first, restart = (0, 0) if entry is None else (entry.index, entry.restart)
         begin = self._begin_at(restart) if seek else None
-        outlet: Outlet[Callable[[], None]] = Outlet(_call, _FRAMES_AHEAD, "encode")
+        writer = ChunkWriter(sink, self.chunk, self._looks.__getitem__, self._ending)
         try:
             with self._reader(begin) as reader:
-                with Prefetch(iter(reader), _FRAMES_AHEAD, "decode") as frames:
+                with Prefetch(iter(reader), FRAMES_AHEAD, "decode") as frames:
                     staged = self.stage.run(self._from(iter(frames), restart), reader.info, state)
                     try:
                         for frame in staged:
                             if frame.index >= first:
-                                self._take(frame, sink, outlet)
+                                writer.take(frame)
                                 if progress is not None:
                                     progress(1)
                             del frame
@@ -244,14 +248,15 @@ class _Runner:
                         close = getattr(staged, "close", None)
                         if close is not None:
                             close()
-                if self._begun is None and not self.work.chunks:
+                if not writer.finish() and not self.work.chunks:
                     raise VideoError(f"{reader.info.name}: there were no frames to write")
-                self._end(sink, outlet, None)
-                outlet.finish()
         finally:
-            outlet.close()
-            sink.abort()
-            self._begun = None
+            writer.close()
+
+    def _ending(self, following: Frame | None) -> Callable[[Chunk], None]:
+        index = None if following is None else following.index
+        restart, state = (0, None) if following is None else self.stage.resume_at(following)
+        return lambda chunk: self.work.add(chunk, index, restart, state)
 
     def _begin_at(self, restart: int) -> tuple[int, Fraction] | None:
         """Return the frame to read first: one whose look is known, to see that it is the one meant."""
@@ -265,7 +270,7 @@ class _Runner:
         """Give the frames from ``restart`` on; raise _ChangedError for one that looks other than it did."""
         known = self.work.checks()
         for frame in frames:
-            look = _look_of(frame)
+            look = look_of(frame)
             if known.get(frame.index, look) != look:
                 raise _ChangedError
             self._looks[frame.index] = look
@@ -273,53 +278,3 @@ class _Runner:
                 self._looks.popitem(last=False)
             if frame.index >= restart:
                 yield frame
-
-    def _take(self, frame: Frame, sink: Sink, outlet: Outlet[Callable[[], None]]) -> None:
-        """Hand a frame to the encoder's thread, in the chunk that it belongs to."""
-        begun = self._begun
-        if begun is not None and (frame.cut or frame.index - begun.start >= self.chunk):
-            self._end(sink, outlet, frame)
-            begun = None
-        if begun is None:
-            begun = self._begun = _Begun(frame.index, frame.time, self._looks[frame.index])
-            outlet.put(lambda: sink.begin(frame.index))
-        begun.last, begun.last_time = frame.index, frame.time
-        begun.last_check = self._looks[frame.index]
-        outlet.put(lambda: sink.write(frame))
-
-    def _end(self, sink: Sink, outlet: Outlet[Callable[[], None]], following: Frame | None) -> None:
-        """Finish the chunk before ``following``, or the clip's last."""
-        begun = self._begun
-        if begun is None:
-            return
-        index = None if following is None else following.index
-        restart, state = (0, None) if following is None else self.stage.resume_at(following)
-
-        def end() -> None:
-            delay = sink.end()
-            times = (begun.time, begun.last_time, begun.check, begun.last_check)
-            self.work.add(Chunk(begun.start, begun.last + 1, *times, delay), index, restart, state)
-
-        outlet.put(end)
-        self._begun = None
-
-
-@dataclass
-class _Begun:
-    """The chunk that frames are going into."""
-
-    start: int
-    time: Fraction
-    check: int
-    last: int = 0
-    last_time: Fraction = Fraction(0)
-    last_check: int = 0
-
-
-def _call(work: Callable[[], None]) -> None:
-    work()
-
-
-def _look_of(frame: Frame) -> int:
-    """Return a number that tells a frame from others: of some of its pixels."""
-    return zlib.crc32(frame.rgb[:, ::8, ::8].contiguous().cpu().numpy().tobytes())

@@ -27,11 +27,12 @@ class Film:
     """What is asked of a clip beside how its frames are coloured.
 
     ``stabilize``: strength of ``SteadyFrames``, 0 for none; ``cuts``: frames that begin a shot beside those
-    that it sees.
+    that it sees. ``redo``: the first of the frames to make anew in a finished clip, and the one after them.
     """
 
     stabilize: float = 0.0
     cuts: tuple[int, ...] = ()
+    redo: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,15 @@ def color_clip(
     progress: ClipProgress | None,
     key: Mapping[str, Any],
     batch: int = 1,
+    redo: tuple[int, int] | None = None,
 ) -> None:
     """Colour one clip, a video file or a folder of frames, or what is left of it to do.
 
-    ``key``: see ``process_clip``; ``batch``: the frames that the stage sees at once.
+    ``key``: see ``process_clip``; ``batch``: the frames that the stage sees at once; ``redo``: see ``Film``.
     """
-    from .clip import CHUNK, process_clip
+    from .clip import process_clip
+    from .clip_chunks import CHUNK
+    from .clip_redo import redo_frames
     from .video import Encoding
 
     advance: Callable[[int], object] | None = None
@@ -123,14 +127,9 @@ def color_clip(
         if advance is not None:
             advance(count)
 
-    process_clip(
-        job.source,
-        job.target,
-        stage,
-        key=key,
-        chunk=-(-CHUNK // batch) * batch,
-        encoding=Encoding(codec),
-        rate=rate if job.source.is_dir() else None,
-        on_info=begin,
-        progress=step,
-    )
+    rate = rate if job.source.is_dir() else None
+    told = {"encoding": Encoding(codec), "rate": rate, "on_info": begin, "progress": step}
+    if redo is not None:
+        redo_frames(job.source, job.target, stage, *redo, **told)
+        return
+    process_clip(job.source, job.target, stage, key=key, chunk=-(-CHUNK // batch) * batch, **told)

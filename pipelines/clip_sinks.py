@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
+from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,7 +14,7 @@ import av
 from av.error import FFmpegError
 
 from .clip_join import join_chunks
-from .clip_work import Chunk, ClipWork
+from .clip_work import Chunk
 from .video_codecs import CODECS, Encoding
 from .video_encode import FrameEncoder
 from .video_folder import FolderWriter
@@ -59,33 +60,42 @@ class Sink(Protocol):
 class VideoSink:
     """Encode each chunk by itself, so that it does not matter when the one before was made.
 
-    ``target``: the file to be; ``encoding``: how. Raises VideoError for what does not work here.
+    ``target``: the file to be; ``folder``: where the chunks' files go; ``encoding``: how; ``form``: of those
+    files, by default one that holds all that joining takes. Raises VideoError for what does not work here.
     """
 
-    def __init__(self, target: Path, work: ClipWork, info: VideoInfo, encoding: Encoding) -> None:
-        self.target, self.work, self.info, self.encoding = target, work, info, encoding
+    def __init__(
+        self, target: Path, folder: Path, info: VideoInfo, encoding: Encoding, *, form: str | None = None
+    ) -> None:
+        self.target, self.folder, self.info, self.encoding = target, folder, info, encoding
         check_target(target)
         with av.open(BytesIO(), "w", format=container_format(target)) as container:
             check_codec(CODECS[encoding.codec or "h264"], container, target)
             self._rules = container.format.name
             # Told now, not after an hour: this codec's depths.
             CODECS[encoding.codec or "h264"].depth(encoding.bits, info.bits)
-        self._format = _CHUNK_FORMATS.get(encoding.codec or "", _CHUNK_FORMAT)
+        self._format = form or _CHUNK_FORMATS.get(encoding.codec or "", _CHUNK_FORMAT)
         self._path: Path | None = None
         self._container: OutputContainer | None = None
         self._encoder: FrameEncoder | None = None
         self._order: list[int] = []
 
+    @property
+    def tick(self) -> Fraction:
+        """The unit of the clip's times, in seconds."""
+        return 1 / self.info.rate if self._rules == "avi" else self.info.time_base
+
     def holds(self, chunks: Sequence[Chunk]) -> bool:
         """Tell whether each chunk's file is there."""
-        return all(self._file(chunk).is_file() for chunk in chunks)
+        return all(self.file(chunk).is_file() for chunk in chunks)
 
-    def _file(self, chunk: Chunk) -> Path:
-        return self.work.folder / f"{chunk.start:07d}.{self._format}"
+    def file(self, chunk: Chunk) -> Path:
+        """Return where a chunk is."""
+        return self.folder / f"{chunk.start:07d}.{self._format}"
 
     def begin(self, start: int) -> None:
         """Open the chunk's file under a temporary name."""
-        self._path = self.work.folder / f"{start:07d}.part"
+        self._path = self.folder / f"{start:07d}.part"
         try:
             # Or times would be shifted where decoding begins before zero: the first chunk's, and no other's.
             options = {"avoid_negative_ts": "disabled"}
@@ -136,17 +146,16 @@ class VideoSink:
 
     def join(self, chunks: Sequence[Chunk], sound: VideoReader | None) -> None:
         """Join the chunks, without encoding anything again."""
-        files = [self._file(chunk) for chunk in chunks]
-        tick = 1 / self.info.rate if self._rules == "avi" else self.info.time_base
+        files = [self.file(chunk) for chunk in chunks]
         delay = max(chunk.delay for chunk in chunks)
-        join_chunks(files, self.target, self.info, tick=tick, delay=delay, sound=sound)
+        join_chunks(files, self.target, self.info, tick=self.tick, delay=delay, sound=sound)
 
 
 class FolderSink:
     """Save each frame as a picture; a chunk is some of them."""
 
-    def __init__(self, target: Path, work: ClipWork, info: VideoInfo, bits: int | None = None) -> None:
-        self._folder = work.folder / "frames"
+    def __init__(self, target: Path, folder: Path, info: VideoInfo, bits: int | None = None) -> None:
+        self._folder = folder / "frames"
         self.writer = FolderWriter(target, info, bits=bits, part=self._folder)
 
     def holds(self, chunks: Sequence[Chunk]) -> bool:

@@ -15,7 +15,7 @@ from .clip import ClipStage
 from .clip_work import State
 from .colorize import ColorizeSettings, propose
 from .merge import merge
-from .stabilize import LOOK_AHEAD, Stabilizer, Steady
+from .stabilize import FRAMES, LOOK_AHEAD, Stabilizer, Steady
 from .video_types import Frame, VideoInfo
 
 
@@ -82,3 +82,7 @@ class SteadyFrames(ClipStage):
         """Begin with the frame itself: with the colours that its shot has had, or none where one begins."""
         assert self._given is not None and self._given[0] == frame.index
         return self._given
+
+    def reach(self) -> tuple[int | None, int | None]:
+        """Tell how far a mean goes back, nearly all of it, and how far ahead is looked."""
+        return round(4 * FRAMES), 2 * self.stabilizer.look_ahead

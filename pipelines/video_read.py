@@ -109,7 +109,7 @@ class VideoReader:
     def _find_zero(self, first: av.VideoFrame) -> Fraction:
         """Time of the file's start: its first frame, or sound that begins well before that."""
         zero = self._time(first)
-        for stream in self.copied:
+        for stream in self._others:
             if stream.type == "audio" and stream.start_time is not None and stream.time_base is not None:
                 start = stream.start_time * stream.time_base
                 if start < zero - _PRIMING_SECONDS:

@@ -103,7 +103,8 @@ class SoundTracks:
         supported = container.supported_codecs
         for stream in streams:
             name = stream.codec_context.name
-            if name in supported and not (container.format.name == "mov" and name in _MP4_ALONE):
+            refused = container.format.name == "mov" and name in _MP4_ALONE
+            if name in supported and not refused and not _wrong_from_avi(container, stream):
                 self._tracks[stream.index] = _Copied(container, stream, origin)
             elif stream.type == "audio":
                 try:
@@ -126,6 +127,12 @@ class SoundTracks:
         """Write what the encoders still hold."""
         for track in self._tracks.values():
             track.flush()
+
+
+def _wrong_from_avi(container: OutputContainer, stream: Stream) -> bool:
+    """Tell whether FFmpeg would give a track from one AVI file wrong times in another: AAC, AC-3."""
+    both = container.format.name == stream.container.format.name == "avi"
+    return both and not stream.codec_context.name.startswith(("pcm_", "mp3"))
 
 
 def _track_metadata(source: Stream) -> dict[str, str]:

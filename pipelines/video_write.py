@@ -126,6 +126,9 @@ def open_container(part: Path, target: Path, info: VideoInfo) -> OutputContainer
     """Open ``part`` for what is to become ``target``; raises VideoError where it cannot be written."""
     # Matroska would draw a number for each file: the same clip twice would be two files.
     options = {"fflags": "+bitexact"} if target.suffix.lower() == ".mkv" else {}
+    if target.suffix.lower() == ".avi":
+        # It has no times, and would get empty frames for sound that begins before the picture.
+        options = {"avoid_negative_ts": "disabled"}
     if target.suffix.lower() in (".mp4", ".mov", ".m4v"):
         # Players start at once (index in front); the clip's start is kept to the tick.
         scale = info.time_base.denominator

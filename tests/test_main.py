@@ -607,3 +607,24 @@ def test_as_published(monkeypatch, photos, tmp_path, capsys) -> None:
     monkeypatch.setattr(models, "load_colorizer", lambda *a, **k: tint)
     assert run(photos / "a.png", "-o", tmp_path / "no.png", "--as-published") == 2
     assert "no published way of its own" in capsys.readouterr().err
+
+
+def test_some_frames_of_a_clip_anew(tint, tmp_path, capsys) -> None:
+    (tmp_path / "frames").mkdir()
+    for n in range(6):
+        Image.new("L", (20, 16), 60 + 10 * n).save(tmp_path / "frames" / f"{n}.png")
+    given = ("--clip", tmp_path / "frames", "-o", tmp_path / "out")
+    assert run(*given, "--frames", "2-3") == 1
+    assert "redo frames of a clip that is finished" in capsys.readouterr().err
+    assert run(*given) == 0
+    before = {name: (tmp_path / "out" / name).read_bytes() for name in names(tmp_path / "out")}
+    assert run(*given, "--frames", "2-3", "--saturation", "0") == 0
+    after = {name: (tmp_path / "out" / name).read_bytes() for name in names(tmp_path / "out")}
+    assert sorted(name for name in after if after[name] != before[name]) == ["000002.png", "000003.png"]
+    with Image.open(tmp_path / "out" / "000002.png") as image:
+        assert image.convert("RGB").getpixel((3, 3)) == (80, 80, 80)
+    assert run(*given, "--frames", "4") == 0 and run(*given, "--frames", "4-6") == 1
+    for wrong in ("3-2", "-1", "a", "1-"):
+        with pytest.raises(SystemExit):
+            run(*given, f"--frames={wrong}")
+    assert run(tmp_path / "frames" / "0.png", "-o", tmp_path / "o.png", "--frames", "0") == 2

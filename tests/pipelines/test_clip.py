@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from chrominance.pipelines.clip import ClipStage, EachFrame, FromTheStart, process_clip
-from chrominance.pipelines.clip_join import ordered
+from chrominance.pipelines.clip_join import in_ticks, ordered
 from chrominance.pipelines.clip_sinks import VideoSink, reorder_delay
 from chrominance.pipelines.clip_work import Chunk, ClipWork
 from chrominance.pipelines.video import Encoding, Frame, VideoError, VideoInfo
@@ -264,6 +264,17 @@ def test_nothing_is_left_where_nothing_was_done(clips, tmp_path):
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.parametrize("sound", ["aac", "ac3", "libmp3lame", "pcm_s16le"])
+def test_from_avi_to_avi(clips, tmp_path, sound):
+    source = clips.make(tmp_path / "in.mkv", frames=21, sound=sound)
+    for before, after in (("in.mkv", "a.avi"), ("a.avi", "b.avi")):
+        process_clip(tmp_path / before, tmp_path / after, EachFrame(upside_down), key={})
+        shown = ticks_of(tmp_path / after)
+        assert [time - shown[0] for time in shown] == ticks_of(source)
+        heard = clips.sound(tmp_path / after)
+        assert heard[-1][0] - heard[0][0] == pytest.approx(21 / 25, abs=0.06)
+
+
 def test_the_order_of_decoding():
     assert reorder_delay([0, 1, 2, 3]) == 0
     assert reorder_delay([0, 4, 2, 1, 3]) == 2
@@ -278,7 +289,8 @@ def test_decoding_times_rise_and_are_not_later_than_showing():
         return made
 
     chunks = [[packet(p) for p in (0, 8, 4, 2, 6)], [packet(p) for p in (10, 30, 20, 11)]]
-    found = list(ordered(chunks, Fraction(1, 50), 2, Fraction(25)))
+    tick = Fraction(1, 50)
+    found = list(ordered((in_ticks(packets, tick) for packets in chunks), tick, 2, Fraction(25)))
     assert [p.pts for p in found] == [0, 4, 2, 1, 3, 5, 15, 10, 6]
     assert [p.dts for p in found] == [-2, -1, 0, 1, 2, 3, 4, 5, 6]
     assert all(p.time_base == Fraction(1, 50) and p.duration > 0 for p in found)
