@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from .colorize_plan import (
     load_guide,
     load_model,
     load_way,
+    open_cluster,
     plan_colorize,
     read_cuts,
     told_palette,
@@ -97,6 +98,11 @@ def add_colorize(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add(
         "--batch", type=within(int, 1, 1024), default=4, help="frames of a clip that the network sees at once"
     )
+    add("--threads", type=within(int, 1, 1024), help="of the processor, for the network (default: all cores)")
+    add("--ray", metavar="ADDRESS", help="spread the shots of clips over a Ray cluster: local for this "
+        "machine, auto, or HOST:PORT; a worker takes --threads cores")  # fmt: skip
+    add("--workers", type=within(int, 1, 4096), help="of --ray: at once at most (default: all there is room "
+        "for)")  # fmt: skip
     add("--codec", choices=CODECS, help="for video files (default h264); ffv1 is lossless")
     add("--fps", type=within(float, 0.01, 1000), help="frames a second of a --clip folder (default 24)")
     add("--overwrite", action="store_true", help="redo and replace results that are there already")
@@ -106,6 +112,8 @@ def add_colorize(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run_colorize(arguments: argparse.Namespace) -> int:
     """Do `chrominance colorize`."""
+    import torch
+
     from ..models import CheckpointError
     from ..pipelines.batch import pass_over, prepare_folder, run_jobs
     from ..pipelines.clip_jobs import Film
@@ -128,7 +136,10 @@ def run_colorize(arguments: argparse.Namespace) -> int:
                 raise CommandError(str(error)) from error
             if arguments.hints:
                 warn_without_hints(todo, arguments.hints)
+            if arguments.threads:
+                torch.set_num_threads(arguments.threads)
             colorizer = load_model(arguments, settings, variants)
+            cluster = open_cluster(arguments, settings, film, palette) if arguments.ray else None
             guided = bool(references) and not settings.as_published
             work = run_jobs(
                 todo,
@@ -146,9 +157,10 @@ def run_colorize(arguments: argparse.Namespace) -> int:
                 key=work_key(arguments, references, palette),
                 conditions=None if palette is None else told_palette(palette, colorizer),
                 published=load_way(arguments, references, colorizer) if settings.as_published else None,
+                spread=cluster,
             )
             # Closed at once when interrupted, so that what is being saved is saved whole.
-            with closing(work):
+            with closing(work), cluster or nullcontext():
                 try:
                     for outcome in work:
                         outcomes.append(screen.settle(outcome))

@@ -13,11 +13,13 @@ from .screen import USAGE, CommandError, choose_device
 
 if TYPE_CHECKING:
     from ..models.contract import Colorizer, Conditions
+    from ..pipelines.clip_jobs import Film
     from ..pipelines.colorize import ColorizeSettings
     from ..pipelines.exemplar import Guide
     from ..pipelines.jobs import Plan
     from ..pipelines.palette import Palette
     from ..pipelines.published import Way
+    from ..pipelines.ray_film import RayCluster
     from ..pipelines.reference_files import ReferenceFile
     from ..pipelines.variants import VariantSettings
 
@@ -95,6 +97,10 @@ def plan_colorize(
         raise CommandError("--stabilize is for clips, and no input is one", USAGE)
     if arguments.frames and [job.kind for job in plan.jobs] != ["clip"]:
         raise CommandError("--frames is for one clip: give that alone", USAGE)
+    if arguments.ray and any((arguments.reference, arguments.as_published, arguments.frames)):
+        raise CommandError("--ray goes without --reference, --as-published, --frames: leave it out", USAGE)
+    if arguments.workers and not arguments.ray:
+        raise CommandError("--workers are of --ray: give its address too", USAGE)
     if arguments.fps and not any(job.source.is_dir() for job in plan.jobs):
         raise CommandError("--fps is for a folder of frames with --clip: a video has its own", USAGE)
     return settings, variants, references, plan
@@ -188,6 +194,33 @@ def work_key(
         "references": [[str(one.path.resolve()), one.path.stat().st_mtime_ns] for one in references],
         "computing": [torch.__version__, arguments.device, arguments.dtype, torch.get_num_threads()],
     }
+
+
+def open_cluster(
+    arguments: argparse.Namespace, settings: ColorizeSettings, film: Film, palette: Palette | None
+) -> RayCluster:
+    """Join the Ray cluster; raises CommandError where there is none."""
+    import torch
+
+    from ..models.locate import resolve_source
+    from ..pipelines.ray_film import ClusterError, RayCluster, Recipe
+
+    # The shipped weights are wherever the package is.
+    model = "embedded" if arguments.model == "embedded" else str(resolve_source(arguments.model).resolve())
+    recipe = Recipe(
+        model=model,
+        device=choose_device(arguments.device),
+        dtype=arguments.dtype,
+        threads=torch.get_num_threads(),
+        settings=settings,
+        film=film,
+        batch=arguments.batch,
+        palette=None if palette is None else palette.to_json(),
+    )
+    try:
+        return RayCluster(arguments.ray, recipe, arguments.workers)
+    except ClusterError as error:
+        raise CommandError(str(error), USAGE) from error
 
 
 def load_way(arguments: argparse.Namespace, references: Sequence[ReferenceFile], colorizer: Colorizer) -> Way:

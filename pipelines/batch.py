@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch.nn.functional as F
 
@@ -26,6 +26,9 @@ from .pictures import Picture, check_writable, load_picture, save_picture
 from .published import Way, color_as_published
 from .samples import one_line
 from .variants import VariantSampler, VariantSettings
+
+if TYPE_CHECKING:
+    from .clip_segments import Spread
 
 # What a job may fail with: bad files, settings that do not fit, a full disk, too little memory, no OpenCV.
 FAILURES = (ValueError, OSError, MemoryError, RuntimeError, ModuleNotFoundError)
@@ -104,6 +107,7 @@ def run_jobs(
     film: Film | None = None,
     key: Mapping[str, Any] | None = None,
     conditions: Conditions | None = None,
+    spread: Spread | None = None,
 ) -> Generator[Outcome]:
     """Colour each job; give what became of it, in order.
 
@@ -114,6 +118,7 @@ def run_jobs(
     ``published``: colours everything, in the place of all else. ``film``: what clips are asked for beside.
     ``key``: all that the results depend on beside the files and ``settings``, by which a clip's unfinished
     work is known again. ``conditions``: of every picture, where there are neither hints nor references.
+    ``spread``: has clips made elsewhere, by what is told here too.
     While a picture is being saved, the next is read and coloured. An exception that ``clip_progress`` raises,
     and an interrupt, stop the work and leave no half file. Raises CheckpointError for weights that turn out
     to be damaged.
@@ -147,7 +152,7 @@ def run_jobs(
                     work = ClipColoring(
                         colorizer, settings, film, batch, rate, guide, frames, published, conditions
                     )
-                    told = (codec, rate, clip_progress, work.key(key), batch, film.redo)
+                    told = (codec, rate, clip_progress, work.key(key), batch, film.redo, spread)
                     color_clip(job, work.stage(job), *told)
             except CheckpointError:
                 raise  # the next file would fail alike

@@ -172,7 +172,7 @@ def run_changes(
                     changed = change.apply(rgb, mask=mask, strength=strength)
                     picture = picture.with_rgb(changed[0].cpu())
                 else:
-                    from .clip import EachFrame  # PyAV is loaded for clips alone
+                    from .clip_stage import EachFrame  # PyAV is loaded for clips alone
 
                     stage = EachFrame(change_stage(change, mask=mask, strength=strength))
                     color_clip(job, stage, codec, rate, clip_progress, change_key(change, mask, strength))

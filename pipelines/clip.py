@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import zlib
-from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from typing import Any
 from safetensors import SafetensorError
 
 from .clip_chunks import CHUNK, FRAMES_AHEAD, ChunkWriter, look_of
-from .clip_sinks import FolderSink, Sink, VideoSink
+from .clip_segments import ClipTask, Part, Segment, Spread, find_segments
+from .clip_sinks import Sink, VideoSink
+from .clip_stage import ClipStage
 from .clip_work import Chunk, ClipWork, State
 from .video_codecs import Encoding
-from .video_folder import FolderReader
 from .video_read import VideoReader
 from .video_threads import Prefetch
 from .video_types import Frame, VideoError, VideoInfo, VideoResult
@@ -27,56 +27,6 @@ log = logging.getLogger(__name__)
 
 # Frames whose look is remembered, for a stage that is behind the reader by as many.
 _REMEMBERED = 1024
-
-
-class ClipStage(ABC):
-    """Frames of a clip in, as many frames out, in order; it can begin in the middle."""
-
-    @abstractmethod
-    def run(self, frames: Iterator[Frame], info: VideoInfo, state: State | None) -> Iterator[Frame]:
-        """Give what becomes of ``frames``; ``state``: from ``resume_at`` of an earlier run, for the first."""
-
-    def resume_at(self, frame: Frame) -> tuple[int, State | None]:
-        """Tell what it takes to begin at ``frame``, which ``run`` has given last.
-
-        The number of the first frame that ``run`` has to be given, which must be one at which a chunk began,
-        and the state that goes with it.
-        """
-        return frame.index, None
-
-    def reach(self) -> tuple[int | None, int | None]:
-        """Tell how many frames before and after one its result depends on; None: on all."""
-        return 0, 0
-
-
-@dataclass(frozen=True)
-class FromTheStart(ClipStage):
-    """A stage that cannot begin in the middle: it sees all frames again; only the rest is written."""
-
-    work: Callable[[Iterator[Frame], VideoInfo], Iterator[Frame]]
-
-    def run(self, frames: Iterator[Frame], info: VideoInfo, state: State | None) -> Iterator[Frame]:
-        """Give what ``work`` does."""
-        return self.work(frames, info)
-
-    def resume_at(self, frame: Frame) -> tuple[int, State | None]:
-        """Begin with the first frame."""
-        return 0, None
-
-    def reach(self) -> tuple[int | None, int | None]:
-        """Tell that a result depends on all frames."""
-        return None, None
-
-
-@dataclass(frozen=True)
-class EachFrame(ClipStage):
-    """A stage that sees each frame by itself, or groups of frames of which a chunk is a multiple."""
-
-    work: Callable[[Iterator[Frame], VideoInfo], Iterator[Frame]]
-
-    def run(self, frames: Iterator[Frame], info: VideoInfo, state: State | None) -> Iterator[Frame]:
-        """Give what ``work`` does."""
-        return self.work(frames, info)
 
 
 def process_clip(
@@ -90,6 +40,7 @@ def process_clip(
     chunk: int = CHUNK,
     on_info: Callable[[VideoInfo, int], None] | None = None,
     progress: Callable[[int], None] | None = None,
+    spread: Spread | None = None,
 ) -> VideoResult:
     """Send a clip's frames through ``stage`` into a new clip, in chunks that are kept when it is stopped.
 
@@ -98,6 +49,7 @@ def process_clip(
     and ``encoding``: with another one the work begins anew. ``chunk``: frames of a chunk at most; it ends
     earlier where a shot does. ``on_info`` gets the clip's facts and how many frames are done already,
     ``progress`` the number of frames done since its last call. What either raises stops the work.
+    ``spread``: makes the segments of the clip elsewhere; ``stage`` only tells here where those begin.
     Raises VideoError for a clip that cannot be read or written; what was done by then is kept.
     """
     encoding = encoding or Encoding()
@@ -108,7 +60,8 @@ def process_clip(
     except OSError as error:
         raise VideoError(f"{target} cannot be written ({error.strerror or error})") from error
     try:
-        return _Runner(source, target, stage, work, encoding, rate, chunk).run(on_info, progress)
+        task = ClipTask(source, target, encoding, rate, chunk)
+        return _Runner(task, stage, work, spread).run(on_info, progress)
     finally:
         if not work.chunks:
             work.close()  # nothing to keep
@@ -149,18 +102,9 @@ class _ChangedError(Exception):
 class _Runner:
     """One run over a clip's work."""
 
-    def __init__(
-        self,
-        source: Path,
-        target: Path,
-        stage: ClipStage,
-        work: ClipWork,
-        encoding: Encoding,
-        rate: float | Fraction | None,
-        chunk: int,
-    ) -> None:
-        self.source, self.target, self.stage, self.work = source, target, stage, work
-        self.encoding, self.rate, self.chunk = encoding, rate, chunk
+    def __init__(self, task: ClipTask, stage: ClipStage, work: ClipWork, spread: Spread | None) -> None:
+        self.task, self.stage, self.work, self.spread = task, stage, work, spread
+        self.source, self.target = task.source, task.target
         self._looks: OrderedDict[int, int] = OrderedDict()
 
     def run(
@@ -169,13 +113,13 @@ class _Runner:
         progress: Callable[[int], None] | None,
     ) -> VideoResult:
         """Do what is left to do."""
-        with self._reader(None) as reader:
+        with self.task.open_source() as reader:
             info = reader.info
-        sink = self._sink(info)
+        sink = self.task.open_sink(self.work.folder, info)
         if not sink.holds(self.work.chunks):
             log.warning("%s: a part of what was done is missing: the work begins anew", self.target)
             self.work.clear()
-            sink = self._sink(info)
+            sink = self.task.open_sink(self.work.folder, info)
         if on_info is not None:
             on_info(info, self.work.done)
         if not self.work.complete:
@@ -192,23 +136,6 @@ class _Runner:
         self.work.close()
         return VideoResult(self.target, self.work.done, float(last + 1 / info.rate), info)
 
-    def _sink(self, info: VideoInfo) -> Sink:
-        if self.target.suffix and not self.target.is_dir():
-            return VideoSink(self.target, self.work.folder, info, self.encoding)
-        given = (self.encoding.codec, self.encoding.crf, self.encoding.preset)
-        if any(value is not None for value in given):
-            raise VideoError(
-                f"{self.target} becomes a folder of PNG frames: leave the codec and its settings out"
-            )
-        return FolderSink(self.target, self.work.folder, info, self.encoding.bits)
-
-    def _reader(self, begin: tuple[int, Fraction] | None) -> VideoReader | FolderReader:
-        if self.source.is_dir():
-            return FolderReader(self.source, rate=self.rate, begin=begin)
-        if self.rate is not None:
-            raise VideoError("a frame rate can be set for a folder of frames; a video has its own")
-        return VideoReader(self.source, copy=False, begin=begin)
-
     def _go_on(self, sink: Sink, progress: Callable[[int], None] | None) -> None:
         """Colour from where the work is; where seeking leads elsewhere, read the clip from its beginning."""
         try:
@@ -216,15 +143,16 @@ class _Runner:
         except (OSError, SafetensorError):
             self.work.clear()
             state = None
+        color = self._color if self.spread is None else self._have_colored
         if self.work.entry is not None:
             for seek in (True, False):
                 try:
-                    return self._color(sink, state, progress, seek=seek)
+                    return color(sink, state, progress, seek=seek)
                 except _ChangedError:
                     log.info("%s: seeking did not find the frame it should", self.source)
             log.warning("%s is not the clip that was begun with: the work begins anew", self.source)
             self.work.clear()
-        return self._color(sink, None, progress, seek=False)
+        return color(sink, None, progress, seek=False)
 
     def _color(
         self, sink: Sink, state: State | None, progress: Callable[[int], None] | None, *, seek: bool
@@ -232,9 +160,9 @@ class _Runner:
         entry = self.work.entry
         first, restart = (0, 0) if entry is None else (entry.index, entry.restart)
         begin = self._begin_at(restart) if seek else None
-        writer = ChunkWriter(sink, self.chunk, self._looks.__getitem__, self._ending)
+        writer = ChunkWriter(sink, self.task.chunk, self._looks.__getitem__, self._ending)
         try:
-            with self._reader(begin) as reader:
+            with self.task.open_source(begin) as reader:
                 with Prefetch(iter(reader), FRAMES_AHEAD, "decode") as frames:
                     staged = self.stage.run(self._from(iter(frames), restart), reader.info, state)
                     try:
@@ -252,6 +180,36 @@ class _Runner:
                     raise VideoError(f"{reader.info.name}: there were no frames to write")
         finally:
             writer.close()
+
+    def _have_colored(
+        self, sink: Sink, state: State | None, progress: Callable[[int], None] | None, *, seek: bool
+    ) -> None:
+        """Let the clip be made elsewhere, segment by segment, and note in order what comes in any order."""
+        assert self.spread is not None
+        entry = self.work.entry
+        first, restart = (0, 0) if entry is None else (entry.index, entry.restart)
+        begin = self._begin_at(restart) if seek else None
+        waiting: dict[int, tuple[Segment, Part]] = {}
+        with (
+            self.task.open_source(begin) as reader,
+            Prefetch(iter(reader), FRAMES_AHEAD, "decode") as frames,
+        ):
+            ours = self._from(iter(frames), restart)
+            segments = find_segments(ours, self.stage, self.task.chunk, first, state)
+            for segment, part in self.spread(segments, self.task):
+                start = part.chunk.start
+                if start < self.work.done or start in waiting:
+                    continue  # made once more after a worker was lost
+                sink.put_in(part.files)
+                waiting[start] = segment, replace(part, files={})
+                if progress is not None:
+                    progress(part.chunk.end - start)
+                while self.work.done in waiting:
+                    segment, part = waiting.pop(self.work.done)
+                    ends = segment.last and part.chunk.end == segment.end
+                    self.work.add(part.chunk, None if ends else part.chunk.end, part.restart, part.state)
+            if not self.work.chunks:
+                raise VideoError(f"{reader.info.name}: there were no frames to write")
 
     def _ending(self, following: Frame | None) -> Callable[[Chunk], None]:
         index = None if following is None else following.index

@@ -15,7 +15,8 @@ from .jobs import Job
 from .published import Way, color_frames_as_published
 
 if TYPE_CHECKING:
-    from .clip import ClipStage
+    from .clip_segments import Spread
+    from .clip_stage import ClipStage
     from .video import Frame, VideoInfo
 
 #: Asked at the start of a clip, with how many frames to expect; what it returns gets the frames done since.
@@ -52,7 +53,7 @@ class ClipColoring:
     def stage(self, job: Job) -> ClipStage:
         """Return what colours the frames of a clip: by references if there are any."""
         # PyAV is loaded for clips alone, and OpenCV for what follows motion.
-        from .clip import EachFrame, FromTheStart
+        from .clip_stage import EachFrame, FromTheStart
         from .video import colorize_frames, open_reader
 
         published, guide, settings = self.published, self.guide, self.settings
@@ -104,10 +105,12 @@ def color_clip(
     key: Mapping[str, Any],
     batch: int = 1,
     redo: tuple[int, int] | None = None,
+    spread: Spread | None = None,
 ) -> None:
     """Colour one clip, a video file or a folder of frames, or what is left of it to do.
 
-    ``key``: see ``process_clip``; ``batch``: the frames that the stage sees at once; ``redo``: see ``Film``.
+    ``key``, ``spread``: see ``process_clip``; ``batch``: frames that the stage sees at once; ``redo``: see
+    ``Film``.
     """
     from .clip import process_clip
     from .clip_chunks import CHUNK
@@ -132,4 +135,6 @@ def color_clip(
     if redo is not None:
         redo_frames(job.source, job.target, stage, *redo, **told)
         return
-    process_clip(job.source, job.target, stage, key=key, chunk=-(-CHUNK // batch) * batch, **told)
+    process_clip(
+        job.source, job.target, stage, key=key, chunk=-(-CHUNK // batch) * batch, spread=spread, **told
+    )

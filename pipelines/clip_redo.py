@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 import av
 from av.error import FFmpegError
 
-from .clip import ClipStage
 from .clip_chunks import CHUNK, FRAMES_AHEAD, ChunkWriter
 from .clip_join import in_ticks, join_packets, read_chunk, shown
 from .clip_sinks import VideoSink, container_format, reorder_delay
+from .clip_stage import ClipStage
 from .clip_work import Chunk
 from .video_codecs import Encoding
 from .video_folder import FolderReader, FolderWriter
@@ -87,11 +87,14 @@ def _redo_folder(
             raise VideoError(f"{target} has no {name}: expected the frames of a finished clip")
     folder = Path(tempfile.mkdtemp(prefix=".chrominance-", dir=target.parent))
     try:
-        with _open(source, stage, first, None, rate) as reader:
+        with (
+            _open(source, stage, first, None, rate) as reader,
+            closing(_colored(source, reader, stage, first, end, None)) as frames,
+        ):
             if on_info is not None:
                 on_info(replace(reader.info, frames=end - first), 0)
             writer = FolderWriter(target, reader.info, bits=encoding.bits, part=folder)
-            for frame in _colored(source, reader, stage, first, end, None):
+            for frame in frames:
                 writer.write(frame)
                 if progress is not None:
                     progress(1)
@@ -123,11 +126,14 @@ def _redo_video(
     stop = min((start for start in old.starts if start >= end), default=len(old.times))
     folder = Path(tempfile.mkdtemp(prefix=".chrominance-", dir=target.parent))
     try:
-        with _open(source, stage, first, old, rate) as reader:
+        with (
+            _open(source, stage, first, old, rate) as reader,
+            # Closed before the reader, which a thread of it reads.
+            closing(_colored(source, reader, stage, first, end, old)) as colored,
+        ):
             info = reader.info
             if on_info is not None:
                 on_info(replace(info, frames=end - first), 0)
-            colored = _colored(source, reader, stage, first, end, old)
             own = replace(encoding, codec=codec)
             sink = VideoSink(target, folder, info, own, form=container_format(target))
             chunks: list[Chunk] = []
@@ -223,7 +229,7 @@ def _colored(
     first: int,
     end: int,
     old: _Made | None,
-) -> Iterator[Frame]:
+) -> Generator[Frame]:
     """Give the frames that are made anew."""
     before, after = stage.reach()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +15,7 @@ from av.error import FFmpegError
 
 from .clip_join import join_chunks
 from .clip_work import Chunk
+from .replacing import replacing
 from .video_codecs import CODECS, Encoding
 from .video_encode import FrameEncoder
 from .video_folder import FolderWriter
@@ -50,6 +51,14 @@ class Sink(Protocol):
 
     def abort(self) -> None:
         """Give up the chunk that was begun."""
+        ...
+
+    def take_out(self, chunk: Chunk) -> dict[str, bytes]:
+        """Return what a finished chunk consists of, by name, and remove it."""
+        ...
+
+    def put_in(self, files: Mapping[str, bytes]) -> None:
+        """Put on disk what ``take_out`` gave elsewhere."""
         ...
 
     def join(self, chunks: Sequence[Chunk], sound: VideoReader | None) -> None:
@@ -144,6 +153,14 @@ class VideoSink:
             self._path.unlink(missing_ok=True)
             self._container = self._encoder = None
 
+    def take_out(self, chunk: Chunk) -> dict[str, bytes]:
+        """Return a chunk's file, and remove it."""
+        return _take_out([self.file(chunk)])
+
+    def put_in(self, files: Mapping[str, bytes]) -> None:
+        """Put a chunk's file on disk."""
+        _put_in(self.folder, files)
+
     def join(self, chunks: Sequence[Chunk], sound: VideoReader | None) -> None:
         """Join the chunks, without encoding anything again."""
         files = [self.file(chunk) for chunk in chunks]
@@ -161,10 +178,11 @@ class FolderSink:
     def holds(self, chunks: Sequence[Chunk]) -> bool:
         """Tell whether each frame's picture is there."""
         return all(
-            (self._folder / f"{number:06d}.png").is_file()
-            for chunk in chunks
-            for number in range(chunk.start, chunk.end)
+            self._file(number).is_file() for chunk in chunks for number in range(chunk.start, chunk.end)
         )
+
+    def _file(self, number: int) -> Path:
+        return self._folder / f"{number:06d}.png"
 
     def begin(self, start: int) -> None:
         """Nothing is begun."""
@@ -180,9 +198,36 @@ class FolderSink:
     def abort(self) -> None:
         """What was saved is saved again."""
 
+    def take_out(self, chunk: Chunk) -> dict[str, bytes]:
+        """Return the pictures of a chunk, and remove them."""
+        return _take_out(self._file(number) for number in range(chunk.start, chunk.end))
+
+    def put_in(self, files: Mapping[str, bytes]) -> None:
+        """Put the pictures of a chunk on disk."""
+        _put_in(self._folder, files)
+
     def join(self, chunks: Sequence[Chunk], sound: VideoReader | None) -> None:
         """Put the folder in its place."""
         self.writer.commit()
+
+
+def _take_out(paths: Iterable[Path]) -> dict[str, bytes]:
+    taken = {}
+    for path in paths:
+        taken[path.name] = path.read_bytes()
+        path.unlink()
+    return taken
+
+
+def _put_in(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        try:
+            with replacing(folder / name) as temporary, temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise cannot_write(folder / name, error, "; what was done is kept") from error
 
 
 def container_format(target: Path) -> str:

@@ -6,17 +6,22 @@ from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..color import rgb_to_lab
 from ..models.contract import Colorizer, Conditions
-from .clip import ClipStage
+from .clip_stage import ClipStage
 from .clip_work import State
 from .colorize import ColorizeSettings, propose
 from .merge import merge
+from .shots import shrink
 from .stabilize import FRAMES, LOOK_AHEAD, Stabilizer, Steady
 from .video_types import Frame, VideoInfo
+
+# Neighbours that are less different, of 1, are not looked at twice for a cut between them.
+_APART = 0.03
 
 
 class SteadyFrames(ClipStage):
@@ -86,3 +91,18 @@ class SteadyFrames(ClipStage):
     def reach(self) -> tuple[int | None, int | None]:
         """Tell how far a mean goes back, nearly all of it, and how far ahead is looked."""
         return round(4 * FRAMES), 2 * self.stabilizer.look_ahead
+
+    def splits(self, frames: Iterator[Frame], chunk: int) -> Iterator[Frame]:
+        """Give the frames that begin a shot for sure: those given as such, and others that look like it."""
+        last: Frame | None = None
+        looks = None
+        for frame in frames:
+            before, looks = looks, shrink(frame.rgb)
+            cut = frame.index in self.cuts
+            if last is None or before is None:
+                cut = True
+            elif not cut and np.abs(looks - before).mean() > _APART:
+                cut = self.stabilizer.sees_cut(last.rgb, frame.rgb)
+            if cut:
+                yield frame
+            last = frame

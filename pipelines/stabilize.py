@@ -105,6 +105,10 @@ class Stabilizer:
         """Return the rest: there are no more frames."""
         return self._flush()
 
+    def sees_cut(self, rgb: Tensor, following: Tensor) -> bool:
+        """Tell whether ``add`` would see a cut between two frames [3,H,W] of one size."""
+        return step(self._flow, self._still(rgb), self._still(following)).cut
+
     def _follow(self, still: Still) -> _Motion | None:
         """See how the next frame goes on from the last; None where it does not."""
         if self._last is None or self._last.L.shape != still.L.shape:

@@ -306,6 +306,8 @@ def test_hints_need_a_model_that_takes_them(tint, photos, tmp_path, capsys) -> N
         (["photos/a.png", "-o", "out.png", "--palette", "absent.gpl"], 2),
         (["photos/a.png", "-o", "out.png", "--palette", "#808080,#201010", "--variants", "2"], 2),
         (["clip.mp4", "-o", "out.mp4", "--shots", "shots.json"], 2),
+        (["clip.mp4", "-o", "out.mp4", "--workers", "2"], 2),
+        (["clip.mp4", "-o", "out.mp4", "--ray", "local", "--frames", "1-2"], 2),
         (["clip.mp4", "-o", "out.mp4", "--stabilize", "--shots", "absent.json"], 2),
         (["clip.mp4", "-o", "out.mp4", "--stabilize", "--as-published"], 2),
     ],

@@ -13,9 +13,10 @@ import av
 import pytest
 import torch
 
-from chrominance.pipelines.clip import ClipStage, EachFrame, FromTheStart, process_clip
+from chrominance.pipelines.clip import process_clip
 from chrominance.pipelines.clip_join import in_ticks, ordered
 from chrominance.pipelines.clip_sinks import VideoSink, reorder_delay
+from chrominance.pipelines.clip_stage import ClipStage, EachFrame, FromTheStart
 from chrominance.pipelines.clip_work import Chunk, ClipWork
 from chrominance.pipelines.video import Encoding, Frame, VideoError, VideoInfo
 

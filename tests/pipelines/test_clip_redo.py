@@ -11,8 +11,9 @@ import av
 import numpy as np
 import pytest
 
-from chrominance.pipelines.clip import ClipStage, EachFrame, FromTheStart, process_clip
+from chrominance.pipelines.clip import process_clip
 from chrominance.pipelines.clip_redo import closed_starts, parameter_sets, redo_frames
+from chrominance.pipelines.clip_stage import ClipStage, EachFrame, FromTheStart
 from chrominance.pipelines.video import Encoding, Frame, VideoError, VideoInfo
 
 # One tick is not like another: 21 frames of a varying rate.
