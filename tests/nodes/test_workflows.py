@@ -91,7 +91,7 @@ def test_every_link_joins_sockets_of_one_type(path):
         assert number in output["links"]
         assert given["link"] == number
         assert sockets(nodes[start]["type"], known)[1][output["name"]] == kind
-        assert kind in sockets(nodes[end]["type"], known)[0][given["name"]].split(",")
+        assert {kind, "*"} & set(sockets(nodes[end]["type"], known)[0][given["name"]].split(","))
     linked = {link[0] for link in workflow["links"]}
     for node in workflow["nodes"]:
         for given in node.get("inputs", []):
