@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from ..color import rgb_to_lightness
 from ..models import Colorizer, load_colorizer
 from ..pipelines.colorize import ColorizeSettings, propose
 from ..pipelines.merge import merge
@@ -79,7 +80,8 @@ def measure(path: Path, colorizer: Colorizer, *, size: int | None = None, most: 
             if most is not None and frame.index >= most:
                 break
             picture = grey(frame.rgb).expand(3, -1, -1).contiguous()
-            ab = propose(picture[None], colorizer, ColorizeSettings(size=size)).ab[0]
+            L = rgb_to_lightness(picture)
+            ab = propose(L[None], colorizer, ColorizeSettings(size=size)).ab[0]
             waiting.append((frame.rgb, picture, ab))
             begin = time.perf_counter()
             done = stabilizer.add(picture, ab)

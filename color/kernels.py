@@ -52,12 +52,18 @@ def build_rgb_to_lab() -> Kernel:
 def build_rgb_to_lightness() -> Kernel:
     """Return the kernel from sRGB to the L of Lab."""
     matrix = _columns(RGB_TO_RELATIVE[1:2], 1 / GAIN)
+    grey = sum(RGB_TO_RELATIVE[1]) / GAIN
     shift = _constant(-16.0)
 
     def kernel(source: Tensor, result: Tensor, scratch: Tensor) -> None:
         high, low = scratch[:3], scratch[3:]
-        _decode(source, high, low)
-        _mix(matrix, high, low[:1])
+        # Black-and-white pictures are what comes most.
+        if torch.equal(source[0], source[1]) and torch.equal(source[0], source[2]):
+            _decode(source[:1], high[:1], low[:1])
+            torch.mul(high[:1], grey, out=low[:1])
+        else:
+            _decode(source, high, low)
+            _mix(matrix, high, low[:1])
         _compress(low[:1], high[:1])
         torch.add(shift, high[:1], alpha=116, out=result)
 

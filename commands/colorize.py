@@ -19,7 +19,7 @@ from .colorize_plan import (
     told_palette,
     work_key,
 )
-from .screen import CODECS, DTYPES, FAILED, CommandError, Screen, within
+from .screen import CODECS, DTYPES, FAILED, CommandError, Screen, choose_device, within
 
 if TYPE_CHECKING:
     from ..pipelines.batch import Outcome
@@ -95,9 +95,8 @@ def add_colorize(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "included; only --size and one --reference go with it")  # fmt: skip
     add("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps, xpu")
     add("--dtype", choices=DTYPES, default="float32", help="the type that the network computes in")
-    add(
-        "--batch", type=within(int, 1, 1024), default=4, help="frames of a clip that the network sees at once"
-    )
+    add("--batch", type=within(int, 1, 1024), help="frames of a clip that the network sees at once (default: "
+        "1 on a processor, 4 elsewhere)")  # fmt: skip
     add("--threads", type=within(int, 1, 1024), help="of the processor, for the network (default: all cores)")
     add("--ray", metavar="ADDRESS", help="spread the shots of clips over a Ray cluster: local for this "
         "machine, auto, or HOST:PORT; a worker takes --threads cores")  # fmt: skip
@@ -120,6 +119,8 @@ def run_colorize(arguments: argparse.Namespace) -> int:
     from ..pipelines.hint_files import warn_without_hints
 
     settings, variants, references, plan = plan_colorize(arguments)
+    if arguments.batch is None:
+        arguments.batch = 1 if choose_device(arguments.device) == "cpu" else 4
     film = Film(float(arguments.stabilize), read_cuts(arguments.shots), arguments.frames)
     palette = given_palette(arguments)
     todo, settled = pass_over(plan.jobs, overwrite=arguments.overwrite or arguments.frames is not None)

@@ -65,15 +65,10 @@ class Colorized:
 
 @torch.inference_mode()
 def propose(
-    rgb: Tensor, colorizer: Colorizer, settings: ColorizeSettings, conditions: Conditions | None = None
+    L: Tensor, colorizer: Colorizer, settings: ColorizeSettings, conditions: Conditions | None = None
 ) -> Chroma:
-    """Run the network alone: rgb [B,3,H,W] 0..1, of which it sees the lightness → Chroma on its device."""
-    return colorizer.colorize(
-        rgb_to_lightness(rgb.float()),
-        conditions,
-        size=settings.size,
-        temperature=settings.temperature,
-    )
+    """Run the network alone: lightness [B,1,H,W] 0..100 → Chroma on its device."""
+    return colorizer.colorize(L, conditions, size=settings.size, temperature=settings.temperature)
 
 
 @torch.inference_mode()
@@ -119,19 +114,25 @@ def colorize(
         part = rgb[start : start + batch].to(colorizer.device)
         here = slice(start, start + len(part))
         where = mask if mask is None or len(mask) == 1 else mask[here]
-        chroma = propose(part, colorizer, settings, take_conditions(conditions, here))
+        L = rgb_to_lightness(part.float())
+        chroma = propose(L, colorizer, settings, take_conditions(conditions, here))
         saturation = settings.saturation
         if finish is not None:
             chroma = replace(chroma, ab=chroma.ab * saturation)
             chroma, saturation = replace(chroma, ab=finish(here, part, chroma)), 1.0
-        out[here] = merge(
+        direct = out[here] if out.dtype == torch.float32 and out.device == part.device else None
+        merged = merge(
             part,
             chroma.ab,
             mask=where,
             strength=settings.strength,
             saturation=saturation,
             gamut=settings.gamut,
+            lightness=L,
+            out=direct,
         )
+        if direct is None:
+            out[here] = merged
         parts.append(Chroma(chroma.ab.to(rgb.device), chroma.confidence.to(rgb.device)))
         if progress is not None:
             progress(len(part))

@@ -269,11 +269,12 @@ class Guide:
         low, high = _TELLING
         share = min(max((float(sure.mean()) - low) / (high - low), 0.0), 1.0)
         alone = guided = None
+        L = rgb_to_lightness(rgb.float())
         if share < 1:
-            alone = propose(rgb, self.colorizer, settings).ab
+            alone = propose(L, self.colorizer, settings).ab
         if share > 0:
             known = Conditions(ab, (2 * sure - 1).clamp(min=0))
-            guided = propose(rgb, self.colorizer, settings, known).ab
+            guided = propose(L, self.colorizer, settings, known).ab
         if alone is None or guided is None:
             chosen = guided if alone is None else alone
             assert chosen is not None
@@ -307,12 +308,13 @@ def colorize_with_references(
     for number in range(len(rgb)):
         here = slice(number, number + 1)
         picture = rgb[here].to(guide.colorizer.device)
-        warped = warp(rgb_to_lightness(picture.float()), guide.references)
+        L = rgb_to_lightness(picture.float())
+        warped = warp(L, guide.references)
         sure = warped.confidence(guide.trust)
         if guide.imposes:
             ab = blend(warped.ab, sure, guide.propose(picture, settings, warped.ab, sure))
         else:
-            ab = propose(picture, guide.colorizer, settings, guide.conditions(warped)).ab
+            ab = propose(L, guide.colorizer, settings, guide.conditions(warped)).ab
         out[here] = merge(
             picture,
             ab,
@@ -320,6 +322,7 @@ def colorize_with_references(
             strength=settings.strength,
             saturation=settings.saturation,
             gamut=settings.gamut,
+            lightness=L,
         )
         chroma.append(ab.to(rgb.device))
         warps.append(warped)

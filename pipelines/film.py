@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..color import rgb_to_lab
+from ..color import rgb_to_lab, rgb_to_lightness
 from ..models.contract import Colorizer, Conditions
 from .clip_stage import ClipStage
 from .clip_work import State
@@ -54,31 +54,33 @@ class SteadyFrames(ClipStage):
         """Colour frames one by one; index, time and alpha pass through."""
         if state is not None:
             self.stabilizer.go_on(state)
-        waiting: deque[Frame] = deque()
+        waiting: deque[tuple[Frame, Tensor]] = deque()
         for frame in frames:
-            waiting.append(frame)
             rgb = frame.rgb if self.colorizer is None else frame.rgb.to(self.colorizer.device)
+            L = rgb_to_lightness(rgb.float())
+            waiting.append((frame, L))
             if frame.index in self.cuts:
                 self.stabilizer.begin_shot()
-            yield from self._finish(waiting, self.stabilizer.add(rgb, self._propose(rgb)))
+            yield from self._finish(waiting, self.stabilizer.add(L, self._propose(rgb, L)))
         yield from self._finish(waiting, self.stabilizer.finish())
 
-    def _propose(self, rgb: Tensor) -> Tensor:
+    def _propose(self, rgb: Tensor, L: Tensor) -> Tensor:
         """Return the chroma [2,h,w] that a frame would have by itself."""
         if self.colorizer is None:
             return rgb_to_lab(rgb[None].float())[0, 1:]
-        return propose(rgb[None], self.colorizer, self.settings, self.conditions).ab[0]
+        return propose(L[None], self.colorizer, self.settings, self.conditions).ab[0]
 
-    def _finish(self, waiting: deque[Frame], done: list[Steady]) -> Iterator[Frame]:
+    def _finish(self, waiting: deque[tuple[Frame, Tensor]], done: list[Steady]) -> Iterator[Frame]:
         """Put steady chroma under the frames that it belongs to."""
         for steady in done:
-            frame = waiting.popleft()
+            frame, L = waiting.popleft()
             rgb = merge(
                 frame.rgb[None].to(steady.ab.device),
                 steady.ab[None],
                 strength=self.settings.strength,
                 saturation=self.settings.saturation,
                 gamut=self.settings.gamut,
+                lightness=L[None],
             )
             self._given = frame.index, steady.state
             yield replace(frame, rgb=rgb[0].to(frame.rgb), cut=steady.cut)

@@ -214,7 +214,7 @@ class ClipColorizer:
                 conditions = replace(conditions, local_ab=ab, local_confidence=sure)
             if "previous" in colorizer.spec.conditions and continues and self._last is not None:
                 conditions = replace(conditions, previous=self._last.previous)
-            proposed = propose(rgb, colorizer, self.settings, conditions).ab
+            proposed = propose(rgb_to_lightness(rgb.float()), colorizer, self.settings, conditions).ab
         return blend(ab, sure, proposed), proposed
 
     def _check_frames(self) -> None:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..color import lab_to_rgb, lab_to_rgb_in_gamut, rgb_to_lab, rgb_to_lightness
+from .enlarge import enlarge
 
 Gamut = Literal["reduce", "clip"]
 
@@ -40,12 +41,17 @@ def split(rgb: Tensor, alpha: Tensor | None = None) -> LabImage:
     return LabImage(lab[:, :1], lab[:, 1:], alpha)
 
 
-def resize_chroma(ab: Tensor, height: int, width: int) -> Tensor:
-    """Resample ab [B,2,h,w] to ``height`` x ``width``: bicubic, averaging where it shrinks."""
+def resize_chroma(ab: Tensor, height: int, width: int, *, out: Tensor | None = None) -> Tensor:
+    """Resample ab [B,2,h,w] to ``height`` x ``width``: bicubic, averaging where it shrinks.
+
+    ``out``: [B,2,height,width], to write to.
+    """
     if ab.shape[-2:] == (height, width):
-        return ab
-    shrinks = height < ab.shape[-2] or width < ab.shape[-1]
-    return F.interpolate(ab, size=(height, width), mode="bicubic", align_corners=False, antialias=shrinks)
+        return ab if out is None else out.copy_(ab)
+    if height < ab.shape[-2] or width < ab.shape[-1]:
+        full = F.interpolate(ab, size=(height, width), mode="bicubic", align_corners=False, antialias=True)
+        return full if out is None else out.copy_(full)
+    return enlarge(ab, height, width, out)
 
 
 def merge(
@@ -56,6 +62,8 @@ def merge(
     strength: float = 1.0,
     saturation: float = 1.0,
     gamut: Gamut = "reduce",
+    lightness: Tensor | None = None,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Put chroma under the lightness of a picture.
 
@@ -63,7 +71,8 @@ def merge(
     resolution, any device. ``mask``: [B,1,H,W] or [1,1,H,W], 0..1, where to colour. ``strength``: 0..1, from
     the picture's own chroma to the new one. ``saturation``: factor on the new chroma, from 0.
     ``gamut``: "reduce" lowers chroma at constant lightness and hue where a colour does not exist in sRGB;
-    "clip" cuts each channel, which changes lightness and hue.
+    "clip" cuts each channel, which changes lightness and hue. ``lightness``: [B,1,H,W], of rgb, where that is
+    known. ``out``: float32 of rgb's shape, to write to; not rgb.
     Returns rgb's shape, device and type; pixels where mask or strength is 0 come back bit for bit.
     Raises ValueError for shapes that do not fit, NaN in rgb, ab or mask, and settings out of range.
     """
@@ -82,27 +91,39 @@ def merge(
     if gamut not in ("reduce", "clip"):
         raise ValueError(f'gamut must be "reduce" or "clip", got {gamut!r}')
     for name, tensor in (("rgb", rgb), ("ab", ab), ("mask", mask)):
-        if tensor is not None and not bool(torch.isfinite(tensor).all()):
+        if tensor is not None and not _all_finite(tensor):
             raise ValueError(f"{name} holds NaN or infinite values: repair it before the merge")
     if strength == 0:
-        return rgb.clone()
+        return rgb.clone() if out is None else out.copy_(rgb)
 
-    ab = resize_chroma(ab.to(rgb.device, torch.float32), height, width)
-    if saturation != 1:
-        ab = ab * saturation
-    ab = ab.expand(batch, -1, -1, -1)
+    ab = ab.to(rgb.device, torch.float32) * saturation
     if mask is None and strength == 1:
-        lab = torch.cat([rgb_to_lightness(rgb.float()), ab], 1)
+        lab = torch.empty(rgb.shape, device=rgb.device) if out is None else out
+        if lightness is None:
+            rgb_to_lightness(rgb.float(), out=lab[:, :1])
+        else:
+            lab[:, :1] = lightness
+        if len(ab) == batch:
+            resize_chroma(ab, height, width, out=lab[:, 1:])
+        else:
+            lab[:, 1:] = resize_chroma(ab, height, width)
         amount = None
     else:
         lab = rgb_to_lab(rgb.float())
         amount = torch.full((), strength, device=rgb.device)
         if mask is not None:
             amount = amount * mask.to(rgb.device, torch.float32).clamp(0, 1)
-        lab[:, 1:] += amount * (ab - lab[:, 1:])
-    out = lab_to_rgb_in_gamut(lab, out=lab) if gamut == "reduce" else lab_to_rgb(lab, out=lab).clamp_(0, 1)
-    out = out.to(rgb.dtype)
-    return out if mask is None or amount is None else torch.where(amount == 0, rgb, out)
+        lab[:, 1:] += amount * (resize_chroma(ab, height, width) - lab[:, 1:])
+    made = lab_to_rgb_in_gamut(lab, out=lab) if gamut == "reduce" else lab_to_rgb(lab, out=lab).clamp_(0, 1)
+    made = made.to(rgb.dtype)
+    if mask is not None and amount is not None:
+        made = torch.where(amount == 0, rgb, made)
+    return made if out is None or made is out else out.copy_(made)
+
+
+def _all_finite(x: Tensor) -> bool:
+    # NaN and infinity stay in a sum; one that overflows tells nothing.
+    return bool(torch.isfinite(x.sum(dtype=torch.float32))) or bool(torch.isfinite(x).all())
 
 
 def check_amounts(strength: float, saturation: float) -> None:

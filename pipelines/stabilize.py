@@ -81,7 +81,8 @@ class Stabilizer:
     def add(self, rgb: Tensor, ab: Tensor) -> list[Steady]:
         """Take the next frame with what is proposed for it; return the frames that are done, in order.
 
-        ``rgb``: [3,H,W] 0..1, of which lightness is seen; ``ab``: [2,h,w] CIE units, any size.
+        ``rgb``: [3,H,W] 0..1, of which lightness is seen, or that: [1,H,W] 0..100; ``ab``: [2,h,w] CIE units,
+        any size.
         """
         still = self._still(rgb)
         motion = self._follow(still)
@@ -149,7 +150,7 @@ class Stabilizer:
         return done
 
     def _still(self, rgb: Tensor) -> Still:
-        L = rgb_to_lightness(rgb[None].float())
+        L = (rgb if len(rgb) == 1 else rgb_to_lightness(rgb.float()))[None]
         sides = working_size(L.shape[2], L.shape[3], min(SIZE, *L.shape[2:]))
         height, width = (max(_LEAST, side) for side in sides)
         return Still.from_lightness(resize_lightness(L, height, width), height, width)

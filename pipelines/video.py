@@ -10,8 +10,10 @@ from pathlib import Path
 
 import torch
 
+from ..color import rgb_to_lightness
 from ..models.contract import Colorizer, Conditions
-from .colorize import ColorizeSettings, colorize
+from .colorize import ColorizeSettings, propose
+from .merge import merge
 from .video_codecs import Encoding
 from .video_folder import FolderReader, FolderWriter
 from .video_read import VideoReader
@@ -54,11 +56,32 @@ def colorize_frames(
     """Colour frames one batch at a time, under the same conditions; index, time and alpha pass through."""
     if batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}")
+    settings = settings or ColorizeSettings()
+    settings.check_own_way("batches of frames")
     while group := list(islice(frames, batch)):
-        rgb = group[0].rgb[None] if len(group) == 1 else torch.stack([frame.rgb for frame in group])
-        done = colorize(rgb, colorizer, settings, conditions=conditions, batch=batch).rgb
-        for number, frame in enumerate(group):
-            yield replace(frame, rgb=done[number])
+        yield from _color_group(group, colorizer, settings, conditions)
+
+
+@torch.inference_mode()
+def _color_group(
+    group: list[Frame], colorizer: Colorizer, settings: ColorizeSettings, conditions: Conditions | None
+) -> Iterator[Frame]:
+    # Frames are never stacked: tensors of that size would be fresh memory each time, which costs more than
+    # all that is done with them.
+    pictures = [frame.rgb[None].to(colorizer.device) for frame in group]
+    L = torch.cat([rgb_to_lightness(picture.float()) for picture in pictures])
+    ab = propose(L, colorizer, settings, conditions).ab
+    for number, (frame, picture) in enumerate(zip(group, pictures, strict=True)):
+        here = slice(number, number + 1)
+        rgb = merge(
+            picture,
+            ab[here],
+            strength=settings.strength,
+            saturation=settings.saturation,
+            gamut=settings.gamut,
+            lightness=L[here],
+        )
+        yield replace(frame, rgb=rgb[0].to(frame.rgb.device))
 
 
 def open_reader(

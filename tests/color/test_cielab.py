@@ -167,3 +167,12 @@ def test_gradients(convert):
     inner = torch.rand(3, 2, 2, generator=generator, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(convert, (inner,), eps=1e-7, atol=1e-3)
     assert torch.allclose(convert(inner), convert(inner.detach()), rtol=0, atol=1e-9)
+
+
+def test_lightness_of_grey_alone_is_that_of_grey_among_colours():
+    grey = torch.linspace(-0.2, 1.2, 4096).view(1, 64, 64).expand(3, -1, -1).contiguous()
+    among = grey.clone()
+    among[1, 0, 0] = 0.5
+    alone, other = rgb_to_lightness(grey), rgb_to_lightness(among)
+    torch.testing.assert_close(alone[0, 1:], other[0, 1:], atol=2e-5, rtol=0)
+    assert alone[0, 0, 0] != other[0, 0, 0]

@@ -3,6 +3,7 @@ import pytest
 import torch
 from skimage import color, data
 
+from chrominance.color import rgb_to_lightness
 from chrominance.pipelines.merge import LabImage, merge, resize_chroma, split
 
 
@@ -109,3 +110,17 @@ def test_bad_input_is_named(kwargs, words):
 def test_lab_image_refuses_shapes_that_do_not_belong_together():
     with pytest.raises(ValueError, match="equally many"):
         LabImage(torch.zeros(2, 1, 4, 4), torch.zeros(1, 2, 4, 4))
+
+
+@pytest.mark.parametrize("gamut", ["reduce", "clip"])
+@pytest.mark.parametrize(
+    "given", [{}, {"strength": 0.4}, {"strength": 0.0}, {"mask": torch.ones(1, 1, 30, 40)}]
+)
+def test_known_lightness_and_a_place_for_the_result_change_nothing(gamut, given):
+    generator = torch.Generator().manual_seed(0)
+    rgb = torch.rand(2, 3, 30, 40, generator=generator)
+    ab = 40 * torch.randn(1, 2, 5, 7, generator=generator)
+    plain = merge(rgb, ab, gamut=gamut, **given)
+    out = torch.empty_like(rgb)
+    assert merge(rgb, ab, gamut=gamut, **given, lightness=rgb_to_lightness(rgb), out=out) is out
+    assert torch.equal(out, plain)
