@@ -89,10 +89,10 @@ def change_clip(video: Input.Video, change: Change, strength: float, codec: str,
     apply = change_stage(change, strength=strength, device=host.compute_device())
 
     def stage(frames: Iterator[Frame], info: VideoInfo) -> Iterator[Frame]:
-        report = host.progress(info.frames)
+        report = host.clip_progress(info.frames)
         for frame in apply(frames, info):
             yield frame
-            report(1)
+            report(frame.rgb)
 
     return stream(video, stage, codec, crf)
 

@@ -101,7 +101,7 @@ class ExemplarVideo(io.ComfyNode):
             )
 
         def stage(clip: Iterator[Frame], info: VideoInfo) -> Iterator[Frame]:
-            report = host.progress(info.frames)
+            report = host.clip_progress(info.frames)
             memory = host.working_memory(hosted.colorizer, settings.size, info.height, info.width, 1)
             known = gather(references, host.ready_features(features, hosted, memory))
             guide = Guide(hosted.ready(memory), known, trust=trust, size=settings.size)
@@ -109,7 +109,7 @@ class ExemplarVideo(io.ComfyNode):
             again = partial(read_again, video)
             for frame in ClipColorizer(guide, numbers, settings, open_again=again)(clip, info):
                 yield frame
-                report(1)
+                report(frame.rgb)
 
         return stream(video, stage, codec, crf)
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import functools
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import comfy.model_management
 import comfy.model_patcher
@@ -28,6 +30,9 @@ from ..models.features_load import load_features
 from ..models.locate import user_models_folder
 from ..models.published import PUBLISHED, Published
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 #: The folder under ComfyUI's models, and the name of its entry in extra_model_paths.yaml.
 MODEL_FOLDER = "colorization"
 #: The choice that needs no file: the network that ships with the pack.
@@ -36,6 +41,9 @@ EMBEDDED = "embedded"
 CACHED_COLORIZERS = 2
 #: How many pictures go through the network together on a GPU at most, and how many pixels.
 GPU_BATCH, GPU_PIXELS = 8, 16_000_000
+
+#: How often a clip that is being made is shown, and how large.
+SHOW_SECONDS, PREVIEW_SIDE = 1.0, 512
 
 #: Working memory, in bytes a pixel: of a network's input, and of the picture that is merged.
 NETWORK_BYTES, MERGE_BYTES = 4096, 128
@@ -266,6 +274,53 @@ def progress(total: int | None) -> Callable[[int], None]:
             bar.update(done)
 
     return report
+
+
+def clip_progress(total: int | None) -> Callable[[Tensor], None]:
+    """Return a callable that takes each finished frame [3,H,W] of a clip; the rest as in ``progress``.
+
+    About once a second the page shows the frame on the node, and how much time is left.
+    """
+    bar = comfy.utils.ProgressBar(total) if total else None
+    begun = shown = time.monotonic()
+    done = 0
+
+    def report(rgb: Tensor) -> None:
+        nonlocal done, shown
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        done += 1
+        if bar is None or total is None:
+            return
+        now = time.monotonic()
+        if now - shown < SHOW_SECONDS and done < total:
+            bar.update(1)
+            return
+        shown = now
+        bar.update_absolute(done, preview=("JPEG", _small_picture(rgb), PREVIEW_SIDE))
+        # Of a clip that turns out longer than its file says, none is left.
+        left = round((now - begun) / done * max(0, total - done))
+        _show_text(f"{done} of {total} frames, {left // 3600}:{left // 60 % 60:02d}:{left % 60:02d} left")
+
+    return report
+
+
+def _small_picture(rgb: Tensor) -> Image.Image:
+    # Here, not above: it is loaded when there is something to show.
+    from PIL import Image
+
+    step = max(1, max(rgb.shape[1:]) // PREVIEW_SIDE)
+    pixels = rgb[:, ::step, ::step].detach().float().clamp(0, 1).mul(255).round().byte()
+    return Image.fromarray(pixels.movedim(0, -1).contiguous().cpu().numpy())
+
+
+def _show_text(text: str) -> None:
+    """Show a line on the node that is running, where a page looks on."""
+    import server
+    from comfy_execution.utils import get_executing_context
+
+    context, page = get_executing_context(), getattr(server.PromptServer, "instance", None)
+    if context is not None and page is not None:
+        page.send_progress_text(text, context.node_id)
 
 
 def in_batches(

@@ -82,12 +82,12 @@ def frames_published(
     reference: Tensor | None = None,
 ) -> Iterator[Frame]:
     """Colour the frames of a clip as published, one after the other."""
-    report = host.progress(info.frames)
+    report = host.clip_progress(info.frames)
     memory = host.working_memory(hosted.colorizer, settings.size, info.height, info.width, 1)
     way = published_way(hosted.ready(memory), reference=reference, size=settings.size)
     for frame in color_frames_as_published(frames, way):
         yield frame
-        report(1)
+        report(frame.rgb)
 
 
 def one_reference(references: dict[str, Tensor | None]) -> Tensor:

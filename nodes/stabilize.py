@@ -135,10 +135,10 @@ class TemporalStabilizeVideo(io.ComfyNode):
         from ..pipelines.film import SteadyFrames
 
         def stage(clip: Iterator[Frame], info: VideoInfo) -> Iterator[Frame]:
-            report = host.progress(info.frames)
+            report = host.clip_progress(info.frames)
             for frame in SteadyFrames(None, strength=strength, look_ahead=look_ahead).run(clip, info, None):
                 yield frame
-                report(1)
+                report(frame.rgb)
 
         return stream(video, stage, codec, crf)
 

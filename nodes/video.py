@@ -191,7 +191,7 @@ def _colour_frames(
 ) -> Iterator[Frame]:
     from ..pipelines.video import colorize_frames
 
-    report = host.progress(info.frames)
+    report = host.clip_progress(info.frames)
     batch = 1 if stabilize else host.start_batch(info.height, info.width)
     network: Colorizer = hosted.ready(
         host.working_memory(hosted.colorizer, settings.size, info.height, info.width, batch)
@@ -205,7 +205,7 @@ def _colour_frames(
         stage = SteadyFrames(network, settings, strength=stabilize, conditions=conditions, cuts=cuts)
         for frame in stage.run(frames, info, None):
             yield frame
-            report(1)
+            report(frame.rgb)
         return
     while group := list(islice(frames, batch)):
         done: list[Frame] = []
@@ -219,4 +219,4 @@ def _colour_frames(
         batch = host.in_batches(len(group), colour, batch=batch)
         for frame in done:
             yield frame
-            report(1)
+            report(frame.rgb)

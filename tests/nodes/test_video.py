@@ -154,3 +154,22 @@ def test_a_given_cut_is_one_for_the_stage(clip, hosted, monkeypatch):
         ColorizeVideo.execute(
             video, **SETTINGS, colorizer=hosted, palette=Palette.from_hex(["#ff0000", "#0000ff"])
         )
+
+
+def test_the_page_sees_frames_and_the_time_left(clip, hosted, monkeypatch):
+    import comfy.utils
+    import comfy_execution.utils
+    import server
+
+    page = server.PromptServer()
+    monkeypatch.setattr(server.PromptServer, "instance", page)
+    monkeypatch.setattr(comfy_execution.utils, "current", comfy_execution.utils.ExecutionContext("p", "17"))
+    monkeypatch.setattr("chrominance.nodes.host.SHOW_SECONDS", 0.0)
+    ColorizeVideo.execute(InputImpl.VideoFromFile(clip), **SETTINGS, colorizer=hosted)
+    (bar,) = comfy.utils.ProgressBar.made
+    assert len(bar.previews) == 12 and bar.current == 12
+    kind, picture, largest = bar.previews[3]
+    assert (kind, picture.size, largest) == ("JPEG", (96, 64), 512)
+    red, green, blue = picture.getpixel((60, 32))
+    assert blue > red > green
+    assert len(page.shown) == 12 and page.shown[-1] == ("17", "12 of 12 frames, 0:00:00 left")
