@@ -19,6 +19,7 @@ from .clip_sinks import Sink, VideoSink
 from .clip_stage import ClipStage
 from .clip_work import Chunk, ClipWork, State
 from .video_codecs import Encoding
+from .video_facts import warn_interlaced
 from .video_read import VideoReader
 from .video_threads import Prefetch
 from .video_types import Frame, VideoError, VideoInfo, VideoResult
@@ -120,6 +121,7 @@ class _Runner:
             log.warning("%s: a part of what was done is missing: the work begins anew", self.target)
             self.work.clear()
             sink = self.task.open_sink(self.work.folder, info)
+        warn_interlaced(info)
         if on_info is not None:
             on_info(info, self.work.done)
         if not self.work.complete:

@@ -15,6 +15,7 @@ from ..models.contract import Colorizer, Conditions
 from .colorize import ColorizeSettings, propose
 from .merge import merge
 from .video_codecs import Encoding
+from .video_facts import warn_interlaced
 from .video_folder import FolderReader, FolderWriter
 from .video_read import VideoReader
 from .video_threads import Outlet, Prefetch
@@ -138,6 +139,7 @@ def process_video(
     """
     encoding = codec if isinstance(codec, Encoding) else Encoding(codec)
     with open_reader(source, trim=trim, rate=rate, sound=sound) as reader:
+        warn_interlaced(reader.info)
         if on_info is not None:
             on_info(reader.info)
         writer = open_writer(target, reader, encoding)

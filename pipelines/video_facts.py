@@ -21,6 +21,7 @@ from .video_types import (
     UNSPECIFIED,
     ColorTags,
     VideoError,
+    VideoInfo,
 )
 
 if TYPE_CHECKING:
@@ -130,3 +131,13 @@ def usual_matrix(width: int, height: int) -> int:
 def lasting_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
     """A container's metadata, without what belongs to the file it was."""
     return {key: value for key, value in metadata.items() if key.lower() not in _CONTAINER_KEYS}
+
+
+def warn_interlaced(info: VideoInfo) -> None:
+    """Say that a clip's frames hold two moments each, which are coloured, and written, as one."""
+    if info.interlaced:
+        log.warning(
+            "%s is interlaced: each of its frames shows two moments, and is coloured and written as one "
+            "picture. Deinterlace it first (FFmpeg: -vf bwdif) for clean edges in motion",
+            info.name,
+        )

@@ -18,7 +18,7 @@ from chrominance.pipelines.clip_join import in_ticks, ordered
 from chrominance.pipelines.clip_sinks import VideoSink, reorder_delay
 from chrominance.pipelines.clip_stage import ClipStage, EachFrame, FromTheStart
 from chrominance.pipelines.clip_work import Chunk, ClipWork
-from chrominance.pipelines.video import Encoding, Frame, VideoError, VideoInfo
+from chrominance.pipelines.video import Encoding, Frame, VideoError, VideoInfo, process_video
 
 # At these, shots begin.
 CUTS = (5, 6, 13)
@@ -263,6 +263,17 @@ def test_nothing_is_left_where_nothing_was_done(clips, tmp_path):
     with pytest.raises(VideoError, match="no frames to write"):
         process_clip(source, tmp_path / "o.mp4", EachFrame(lambda f, i: iter(())), key={})
     assert leftovers(tmp_path) == []
+
+
+def test_an_interlaced_clip_is_said_to_be_one(clips, tmp_path, caplog):
+    options = {"x264-params": "tff=1", "crf": "10"}
+    woven = clips.make(tmp_path / "woven.mp4", frames=4, options=options)
+    plain = clips.make(tmp_path / "plain.mp4", frames=4)
+    process_clip(plain, tmp_path / "a.mkv", EachFrame(upside_down), key={})
+    assert "interlaced" not in caplog.text
+    process_clip(woven, tmp_path / "b.mkv", EachFrame(upside_down), key={})
+    process_video(woven, tmp_path / "c.mkv", upside_down)
+    assert caplog.text.count("woven.mp4 is interlaced") == 2
 
 
 @pytest.mark.parametrize("sound", ["aac", "ac3", "libmp3lame", "pcm_s16le"])
