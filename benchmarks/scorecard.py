@@ -144,7 +144,7 @@ def condition_rows(data: Path | None) -> Iterator[Row]:
 
 
 def video_rows(data: Path | None) -> Iterator[Row]:
-    """Memory on a clip repeated ten times; frames and sound."""
+    """Memory on a clip repeated ten times; frames and sound; how fast, and what a frame costs."""
     from . import video
 
     growth = video.measure_growth(_SAMPLES / "clip.mp4")
@@ -162,6 +162,11 @@ def video_rows(data: Path | None) -> Iterator[Row]:
     yield Row(
         "video", "packets of sound", "equal" if growth.sound_equal else "differ", "equal", growth.sound_equal
     )
+    costs, speed = video.measure_costs(), video.measure_speed()
+    yield _at_most("video", "1080p, all besides network and encoder", costs.handling, 55, " ms")
+    for name, what, least in (("each", "frame by frame", 6), ("steady", "steady colours", 4)):
+        yield _at_least("video", f"480p, shipped network, {what}", speed[name].rate, least, " frames/s")
+        yield _at_most("video", f"wall time ÷ the least possible, {what}", speed[name].overlap, 1.15, "×")
 
 
 def photo_rows(data: Path | None) -> Iterator[Row]:
