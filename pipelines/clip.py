@@ -61,7 +61,8 @@ def process_clip(
     except OSError as error:
         raise VideoError(f"{target} cannot be written ({error.strerror or error})") from error
     try:
-        task = ClipTask(source, target, encoding, rate, chunk)
+        into_folder = not target.suffix or target.is_dir()
+        task = ClipTask(source, target, encoding, rate, chunk, into_folder)
         return _Runner(task, stage, work, spread).run(on_info, progress)
     finally:
         if not work.chunks:

@@ -23,13 +23,14 @@ from .video_types import Frame, VideoError, VideoInfo
 
 @dataclass(frozen=True)
 class ClipTask:
-    """A clip that is to be made: see ``process_clip``."""
+    """A clip that is to be made: see ``process_clip``. ``into_folder``: it becomes a folder of frames."""
 
     source: Path
     target: Path
     encoding: Encoding
     rate: float | Fraction | None
     chunk: int
+    into_folder: bool
 
     def open_source(self, begin: tuple[int, Fraction] | None = None) -> VideoReader | FolderReader:
         """Open the source, without its sound; ``begin``: see ``VideoReader``."""
@@ -41,7 +42,7 @@ class ClipTask:
 
     def open_sink(self, folder: Path, info: VideoInfo) -> Sink:
         """Open what takes the frames and keeps finished chunks in ``folder``."""
-        if self.target.suffix and not self.target.is_dir():
+        if not self.into_folder:
             return VideoSink(self.target, folder, info, self.encoding)
         given = (self.encoding.codec, self.encoding.crf, self.encoding.preset)
         if any(value is not None for value in given):

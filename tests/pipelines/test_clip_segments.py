@@ -90,6 +90,13 @@ def test_in_any_order_it_is_the_clip_in_one_go(clips, tmp_path, stage, target, c
         assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
 
 
+def test_a_folder_may_be_called_as_files_are(clips, tmp_path):
+    source = clips.make(tmp_path / "in.mp4", frames=9)
+    (tmp_path / "frames.v2").mkdir()
+    process_clip(source, tmp_path / "frames.v2", Smeared(), key={}, chunk=4, spread=shuffled(Smeared))
+    assert len(list((tmp_path / "frames.v2").iterdir())) == 9
+
+
 @pytest.mark.parametrize("stage", [lambda: EachFrame(upside_down), Smeared])
 def test_begun_in_one_way_it_is_ended_in_the_other(clips, tmp_path, stage):
     source = clips.make(tmp_path / "in.mp4", frames=21)
@@ -126,7 +133,7 @@ def test_begun_in_one_way_it_is_ended_in_the_other(clips, tmp_path, stage):
 
 def test_a_source_that_got_shorter_is_said(clips, tmp_path):
     source = clips.make(tmp_path / "in.mp4", frames=9)
-    task = ClipTask(source, tmp_path / "o.mkv", Encoding("ffv1"), None, 4)
+    task = ClipTask(source, tmp_path / "o.mkv", Encoding("ffv1"), None, 4, False)
     (segment,) = find_segments(frames(0, 12), FromTheStart(upside_down), 4, 0)
     with pytest.raises(VideoError, match="has no frame 9 any more"):
         list(color_segment(task, FromTheStart(upside_down), segment))
