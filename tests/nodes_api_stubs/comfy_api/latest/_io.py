@@ -287,7 +287,7 @@ class Hidden(str, Enum):
 class HiddenHolder:
     """What a node finds in ``cls.hidden``; ComfyUI fills it for each run."""
 
-    def __init__(self, unique_id=None, prompt=None):
+    def __init__(self, unique_id, prompt):
         self.unique_id, self.prompt = unique_id, prompt
 
 
