@@ -14,9 +14,9 @@ from .colorize_plan import (
     load_model,
     load_way,
     open_cluster,
+    palette_conditions,
     plan_colorize,
     read_cuts,
-    told_palette,
     work_key,
 )
 from .screen import CODECS, DTYPES, FAILED, CommandError, Screen, choose_device, within
@@ -156,7 +156,7 @@ def run_colorize(arguments: argparse.Namespace) -> int:
                 warp_only=arguments.warp,
                 film=film,
                 key=work_key(arguments, references, palette),
-                conditions=None if palette is None else told_palette(palette, colorizer),
+                conditions=palette_conditions(palette, colorizer),
                 published=load_way(arguments, references, colorizer) if settings.as_published else None,
                 spread=cluster,
             )

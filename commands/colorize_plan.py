@@ -163,12 +163,12 @@ def given_palette(arguments: argparse.Namespace) -> Palette | None:
         raise CommandError(f"--palette: {error}", USAGE) from error
 
 
-def told_palette(palette: Palette, colorizer: Colorizer) -> Conditions:
+def palette_conditions(palette: Palette | None, colorizer: Colorizer) -> Conditions | None:
     """Return a palette as what the network is told; raises CommandError where it takes none."""
-    from ..models.conditions import Conditions
+    from ..pipelines.colorize import told_palette
 
     try:
-        return Conditions(color=colorizer.encode_palette(palette.lab[None], palette.weights[None]))
+        return None if palette is None else told_palette(palette, colorizer)
     except ValueError as error:
         raise CommandError(str(error), USAGE) from error
 

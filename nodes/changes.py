@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from ..pipelines.video import Frame, VideoInfo
 
 
-def strength_input() -> io.Input:
+def strength_input(
+    tooltip: str = "How much of the change: 1 all of it, 0 leaves the picture as it is.",
+) -> io.Input:
     """Return the widget strength."""
     return io.Float.Input(
         "strength",
@@ -30,7 +32,7 @@ def strength_input() -> io.Input:
         min=0.0,
         max=1.0,
         step=0.01,
-        tooltip="How much of the change: 1 all of it, 0 leaves the picture as it is.",
+        tooltip=tooltip,
     )
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..color import rgb_to_lab
 from ..pipelines.merge import merge
 from . import host
+from .changes import strength_input
 from .meta_batch import chunk_of, hidden_inputs, meta_batch_input
 from .sockets import CATEGORY, check_counts, fill_image, image_to_rgb, take
 from .video import encoding_inputs, stream
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ..pipelines.stabilize import Stabilizer, Steady
     from ..pipelines.video import Frame, VideoInfo
 
+_STRENGTH = "How much of the mean along the motion: 0 leaves the frames as they are."
 _ALIASES = ["deflicker", "flicker", "temporal consistency", "smooth video", "steady colors"]
 
 
@@ -42,7 +44,7 @@ class TemporalStabilize(io.ComfyNode):
             search_aliases=_ALIASES,
             inputs=[
                 io.Image.Input("image", tooltip="The coloured frames of a clip, all of them, in order."),
-                _strength_input(),
+                strength_input(_STRENGTH),
                 io.Image.Input(
                     "guide",
                     optional=True,
@@ -119,7 +121,7 @@ class TemporalStabilizeVideo(io.ComfyNode):
             search_aliases=_ALIASES,
             inputs=[
                 io.Video.Input("video", tooltip="The coloured clip, from Load Video or Trim Video."),
-                _strength_input(),
+                strength_input(_STRENGTH),
                 _ahead_input(),
                 *encoding_inputs(),
             ],
@@ -141,17 +143,6 @@ class TemporalStabilizeVideo(io.ComfyNode):
                 report(frame.rgb)
 
         return stream(video, stage, codec, crf)
-
-
-def _strength_input() -> io.Input:
-    return io.Float.Input(
-        "strength",
-        default=1.0,
-        min=0.0,
-        max=1.0,
-        step=0.01,
-        tooltip="How much of the mean along the motion: 0 leaves the frames as they are.",
-    )
 
 
 def _ahead_input() -> io.Input:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from comfy_api.latest import InputImpl, io
 
-from ..models.conditions import Conditions
-from ..pipelines.colorize import ColorizeSettings
+from ..pipelines.colorize import ColorizeSettings, told_palette
 from ..pipelines.palette import Palette
 from ..pipelines.shots import parse_shots, starts_of
 from . import host
@@ -198,7 +197,7 @@ def _colour_frames(
     )
     conditions = None
     if palette is not None:
-        conditions = Conditions(color=network.encode_palette(palette.lab[None], palette.weights[None]))
+        conditions = told_palette(palette, network)
     if stabilize:
         from ..pipelines.film import SteadyFrames
 

@@ -160,9 +160,7 @@ class _Runner:
     def _color(
         self, sink: Sink, state: State | None, progress: Callable[[int], None] | None, *, seek: bool
     ) -> None:
-        entry = self.work.entry
-        first, restart = (0, 0) if entry is None else (entry.index, entry.restart)
-        begin = self._begin_at(restart) if seek else None
+        first, restart, begin = self._entry(seek=seek)
         writer = ChunkWriter(sink, self.task.chunk, self._looks.__getitem__, self._ending)
         try:
             with self.task.open_source(begin) as reader:
@@ -189,9 +187,7 @@ class _Runner:
     ) -> None:
         """Let the clip be made elsewhere, segment by segment, and note in order what comes in any order."""
         assert self.spread is not None
-        entry = self.work.entry
-        first, restart = (0, 0) if entry is None else (entry.index, entry.restart)
-        begin = self._begin_at(restart) if seek else None
+        first, restart, begin = self._entry(seek=seek)
         waiting: dict[int, tuple[Segment, Part]] = {}
         with (
             self.task.open_source(begin) as reader,
@@ -218,6 +214,12 @@ class _Runner:
         index = None if following is None else following.index
         restart, state = (0, None) if following is None else self.stage.resume_at(following)
         return lambda chunk: self.work.add(chunk, index, restart, state)
+
+    def _entry(self, *, seek: bool) -> tuple[int, int, tuple[int, Fraction] | None]:
+        """Return the frame to go on with, the one that the stage begins with, and what to seek to."""
+        entry = self.work.entry
+        first, restart = (0, 0) if entry is None else (entry.index, entry.restart)
+        return first, restart, self._begin_at(restart) if seek else None
 
     def _begin_at(self, restart: int) -> tuple[int, Fraction] | None:
         """Return the frame to read first: one whose look is known, to see that it is the one meant."""

@@ -24,6 +24,7 @@ from .clip_join import in_ticks, join_packets, read_chunk, shown
 from .clip_sinks import VideoSink, container_format, reorder_delay
 from .clip_stage import ClipStage
 from .clip_work import Chunk
+from .video import open_reader
 from .video_codecs import Encoding
 from .video_folder import FolderReader, FolderWriter
 from .video_read import VideoReader
@@ -63,93 +64,64 @@ def redo_frames(
         raise VideoError(f"{target} is still being made: finish it first, by its own command again")
     if not 0 <= first < end:
         raise VideoError(f"the first frame must come before the end, got {first} to {end}")
-    told = (source, stage, first, end)
+    encoding = encoding or Encoding()
     if target.is_dir():
-        _redo_folder(target, *told, encoding or Encoding(), rate, on_info, progress)
+        old = None
+        _check_folder(target, first, end)
     else:
-        _redo_video(target, *told, encoding or Encoding(), rate, on_info, progress)
-
-
-def _redo_folder(
-    target: Path,
-    source: Path,
-    stage: ClipStage,
-    first: int,
-    end: int,
-    encoding: Encoding,
-    rate: float | Fraction | None,
-    on_info: Callable[[VideoInfo, int], None] | None,
-    progress: Callable[[int], None] | None,
-) -> None:
-    names = [f"{number:06d}.png" for number in range(first, end)]
-    for name in (names[0], names[-1]):
-        if not (target / name).is_file():
-            raise VideoError(f"{target} has no {name}: expected the frames of a finished clip")
+        old = _look_at(target)
+        encoding = replace(encoding, codec=_codec_of(target, old, encoding, first, end))
+    before, _ = stage.reach()
+    start = 0 if before is None else max(0, first - before)
+    # Where the times of a video's frames are not known they are counted, from the first on.
+    if old is not None:
+        begin = start, old.times[start]
+    else:
+        begin = (start, Fraction(0)) if source.is_dir() else None
     folder = Path(tempfile.mkdtemp(prefix=".chrominance-", dir=target.parent))
+    new = None
     try:
         with (
-            _open(source, stage, first, None, rate) as reader,
-            closing(_colored(source, reader, stage, first, end, None)) as frames,
+            open_reader(source, rate=rate, sound=False, begin=begin) as reader,
+            # Closed before the reader, which a thread of it reads.
+            closing(_colored(source, reader, stage, first, end, old, progress)) as colored,
         ):
             if on_info is not None:
                 on_info(replace(reader.info, frames=end - first), 0)
-            writer = FolderWriter(target, reader.info, bits=encoding.bits, part=folder)
-            for frame in frames:
-                writer.write(frame)
-                if progress is not None:
-                    progress(1)
-        for name in names:
-            (folder / name).replace(target / name)
+            if old is None:
+                writer = FolderWriter(target, reader.info, bits=encoding.bits, part=folder)
+                for frame in colored:
+                    writer.write(frame)
+            else:
+                new = _encode(target, folder, old, reader.info, encoding, colored, first, end)
+        if old is not None and new is not None:
+            _put_in(target, source, old, new)
+        else:
+            for number in range(first, end):
+                (folder / _picture(number)).replace(target / _picture(number))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _redo_video(
-    target: Path,
-    source: Path,
-    stage: ClipStage,
-    first: int,
-    end: int,
-    encoding: Encoding,
-    rate: float | Fraction | None,
-    on_info: Callable[[VideoInfo, int], None] | None,
-    progress: Callable[[int], None] | None,
-) -> None:
-    old = _look_at(target)
+def _picture(number: int) -> str:
+    return f"{number:06d}.png"
+
+
+def _check_folder(target: Path, first: int, end: int) -> None:
+    for name in (_picture(first), _picture(end - 1)):
+        if not (target / name).is_file():
+            raise VideoError(f"{target} has no {name}: expected the frames of a finished clip")
+
+
+def _codec_of(target: Path, old: _Made, encoding: Encoding, first: int, end: int) -> str:
+    """Return the codec to encode with; raise VideoError where the clip cannot take such frames."""
     if end > len(old.times):
         raise VideoError(f"{target} has the frames 0 to {len(old.times) - 1}: asked for {first} to {end - 1}")
     codec = _MADE_BY.get(old.codec)
     if codec is None or encoding.codec not in (None, codec):
         wanted = encoding.codec or "a codec of this program"
         raise VideoError(f"{target} is {old.codec}, not {wanted}: redo all of it")
-    begin = max(start for start in old.starts if start <= first)
-    stop = min((start for start in old.starts if start >= end), default=len(old.times))
-    folder = Path(tempfile.mkdtemp(prefix=".chrominance-", dir=target.parent))
-    try:
-        with (
-            _open(source, stage, first, old, rate) as reader,
-            # Closed before the reader, which a thread of it reads.
-            closing(_colored(source, reader, stage, first, end, old)) as colored,
-        ):
-            info = reader.info
-            if on_info is not None:
-                on_info(replace(info, frames=end - first), 0)
-            own = replace(encoding, codec=codec)
-            sink = VideoSink(target, folder, info, own, form=container_format(target))
-            chunks: list[Chunk] = []
-            writer = ChunkWriter(sink, CHUNK, lambda index: 0, lambda following: chunks.append)
-            try:
-                for frame in _mixed(target, old, colored, begin, stop, first, end):
-                    # The source's shots are in the groups already.
-                    writer.take(replace(frame, cut=False))
-                    if progress is not None and first <= frame.index < end:
-                        progress(1)
-                writer.finish()
-            finally:
-                writer.close()
-        _put_in(target, source, old, info, sink, chunks, begin, stop)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return codec
 
 
 @dataclass(frozen=True)
@@ -208,20 +180,6 @@ def closed_starts(order: list[Fraction], keys: list[int]) -> list[int]:
     return [key for key in keys if earliest[key] == order[key] and (key == 0 or latest[key - 1] < order[key])]
 
 
-def _open(
-    source: Path, stage: ClipStage, first: int, old: _Made | None, rate: float | Fraction | None
-) -> FolderReader | VideoReader:
-    """Open the source where the stage has to begin for ``first``."""
-    before, _ = stage.reach()
-    start = 0 if before is None else max(0, first - before)
-    if source.is_dir():
-        return FolderReader(source, rate=rate, begin=(start, Fraction(0)))
-    if rate is not None:
-        raise VideoError("a frame rate can be set for a folder of frames; a video has its own")
-    # Where the times of the frames are not known they are counted, from the first on.
-    return VideoReader(source, copy=False, begin=None if old is None else (start, old.times[start]))
-
-
 def _colored(
     source: Path,
     reader: FolderReader | VideoReader,
@@ -229,6 +187,7 @@ def _colored(
     first: int,
     end: int,
     old: _Made | None,
+    progress: Callable[[int], None] | None,
 ) -> Generator[Frame]:
     """Give the frames that are made anew."""
     before, after = stage.reach()
@@ -249,6 +208,8 @@ def _colored(
                 _check_time(source, frame, old, reader.info)
                 yield frame
                 wanted += 1
+                if progress is not None:
+                    progress(1)
     if wanted < end:
         raise VideoError(f"{source} has no frame {wanted}: the finished clip was made of another one")
 
@@ -262,16 +223,30 @@ def _check_time(source: Path, frame: Frame, old: _Made | None, info: VideoInfo) 
         )
 
 
-def _mixed(
+@dataclass(frozen=True)
+class _New:
+    """Frames ``begin`` to ``stop`` as they are to be, in chunks of ``sink``."""
+
+    begin: int
+    stop: int
+    info: VideoInfo
+    sink: VideoSink
+    chunks: list[Chunk]
+
+
+def _encode(
     target: Path,
+    folder: Path,
     old: _Made,
+    info: VideoInfo,
+    encoding: Encoding,
     colored: Iterator[Frame],
-    begin: int,
-    stop: int,
     first: int,
     end: int,
-) -> Iterator[Frame]:
-    """Give frames ``begin`` to ``stop``: those made anew, and around them what is there."""
+) -> _New:
+    """Encode whole groups: frames made anew, and around them what is there."""
+    begin = max(start for start in old.starts if start <= first)
+    stop = min((start for start in old.starts if start >= end), default=len(old.times))
 
     def there(start: int, stop: int) -> Iterator[Frame]:
         if start < stop:
@@ -281,22 +256,19 @@ def _mixed(
                         return
                     yield frame
 
-    yield from chain(there(begin, first), colored, there(end, stop))
+    sink = VideoSink(target, folder, info, encoding, form=container_format(target))
+    chunks: list[Chunk] = []
+    with closing(ChunkWriter(sink, CHUNK, lambda index: 0, lambda following: chunks.append)) as writer:
+        for frame in chain(there(begin, first), colored, there(end, stop)):
+            # The source's shots are in the groups already.
+            writer.take(replace(frame, cut=False))
+        writer.finish()
+    return _New(begin, stop, info, sink, chunks)
 
 
-def _put_in(
-    target: Path,
-    source: Path,
-    old: _Made,
-    info: VideoInfo,
-    sink: VideoSink,
-    chunks: list[Chunk],
-    begin: int,
-    stop: int,
-) -> None:
+def _put_in(target: Path, source: Path, old: _Made, new: _New) -> None:
     """Write the clip anew: what was before the frames, they themselves, what was behind them."""
-    tick = sink.tick
-    places = {start: place for place, start in enumerate(old.starts)}
+    tick, starts = new.sink.tick, frozenset(old.starts)
     with ExitStack() as opened:
         container = opened.enter_context(av.open(str(target)))
         sound = None if source.is_dir() else opened.enter_context(VideoReader(source))
@@ -308,12 +280,12 @@ def _put_in(
             for packet in container.demux(stream):
                 if packet.time_base is None or not packet.size:
                     continue
-                if count in places and group:
+                if count in starts and group:
                     yield group
                     group = []
-                if count == begin:
+                if count == new.begin:
                     yield from anew()
-                if not begin <= count < stop:
+                if not new.begin <= count < new.stop:
                     if _counts(container):
                         packet.pts, packet.time_base = count, tick
                     else:
@@ -324,8 +296,8 @@ def _put_in(
                 yield group
 
         def anew() -> Iterator[list[Packet]]:
-            for chunk in chunks:
-                made = read_chunk(sink.file(chunk), lambda one: _check_alike(target, stream, one))
+            for chunk in new.chunks:
+                made = read_chunk(new.sink.file(chunk), lambda one: _check_alike(target, stream, one))
                 packets = in_ticks(made, tick)
                 # Some containers count from their own first frame.
                 late = round(chunk.time / tick) - min(packet.pts or 0 for packet in packets)
@@ -333,9 +305,9 @@ def _put_in(
                     packet.pts = (packet.pts or 0) + late
                 yield packets
 
-        delays = [chunk.delay for chunk in chunks]
+        delays = [chunk.delay for chunk in new.chunks]
         delay = max([*delays, reorder_delay([round(time / tick) for time in old.order])])
-        join_packets(groups(), stream, target, info, tick=tick, delay=delay, sound=sound)
+        join_packets(groups(), stream, target, new.info, tick=tick, delay=delay, sound=sound)
 
 
 def _check_alike(target: Path, stream: VideoStream, made: VideoStream) -> None:

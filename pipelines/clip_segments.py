@@ -14,6 +14,7 @@ from .clip_chunks import FRAMES_AHEAD, ChunkWriter, look_of
 from .clip_sinks import FolderSink, Sink, VideoSink
 from .clip_stage import ClipStage
 from .clip_work import Chunk, State
+from .video import open_reader
 from .video_codecs import Encoding
 from .video_folder import FolderReader
 from .video_read import VideoReader
@@ -34,11 +35,7 @@ class ClipTask:
 
     def open_source(self, begin: tuple[int, Fraction] | None = None) -> VideoReader | FolderReader:
         """Open the source, without its sound; ``begin``: see ``VideoReader``."""
-        if self.source.is_dir():
-            return FolderReader(self.source, rate=self.rate, begin=begin)
-        if self.rate is not None:
-            raise VideoError("a frame rate can be set for a folder of frames; a video has its own")
-        return VideoReader(self.source, copy=False, begin=begin)
+        return open_reader(self.source, rate=self.rate, sound=False, begin=begin)
 
     def open_sink(self, folder: Path, info: VideoInfo) -> Sink:
         """Open what takes the frames and keeps finished chunks in ``folder``."""

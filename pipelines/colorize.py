@@ -12,6 +12,7 @@ from torch import Tensor
 from ..color import rgb_to_lightness
 from ..models.contract import Chroma, Colorizer, Conditions
 from .merge import Gamut, check_amounts, merge
+from .palette import Palette
 from .published import color_as_published, published_way
 
 #: Makes the final ab [B,2,H,W] of some pictures [B,3,H,W] of a batch, which ones the slice tells, from what
@@ -69,6 +70,11 @@ def propose(
 ) -> Chroma:
     """Run the network alone: lightness [B,1,H,W] 0..100 → Chroma on its device."""
     return colorizer.colorize(L, conditions, size=settings.size, temperature=settings.temperature)
+
+
+def told_palette(palette: Palette, colorizer: Colorizer) -> Conditions:
+    """Return a palette as what a network is told; raises ValueError for one that takes none."""
+    return Conditions(color=colorizer.encode_palette(palette.lab[None], palette.weights[None]))
 
 
 @torch.inference_mode()

@@ -260,8 +260,8 @@ class Guide:
         encoded = self._encoded[best]
         return Conditions(color=encoded) if isinstance(encoded, Tensor) else Conditions(exemplar=encoded)
 
-    def propose(self, rgb: Tensor, settings: ColorizeSettings, ab: Tensor, sure: Tensor) -> Tensor:
-        """Let a network that takes hints colour a picture [1,3,H,W] around what is known: ab [1,2,h,w].
+    def propose(self, L: Tensor, settings: ColorizeSettings, ab: Tensor, sure: Tensor) -> Tensor:
+        """Let a network that takes hints colour lightness [1,1,H,W] around what is known.
 
         ``ab``: [1,2,h,w] CIE units, known as far as ``sure`` [1,1,h,w] says. A few known pixels would colour
         all of the picture, as a user's hints do: it is told of them as far as much of the picture is known.
@@ -269,7 +269,6 @@ class Guide:
         low, high = _TELLING
         share = min(max((float(sure.mean()) - low) / (high - low), 0.0), 1.0)
         alone = guided = None
-        L = rgb_to_lightness(rgb.float())
         if share < 1:
             alone = propose(L, self.colorizer, settings).ab
         if share > 0:
@@ -312,7 +311,7 @@ def colorize_with_references(
         warped = warp(L, guide.references)
         sure = warped.confidence(guide.trust)
         if guide.imposes:
-            ab = blend(warped.ab, sure, guide.propose(picture, settings, warped.ab, sure))
+            ab = blend(warped.ab, sure, guide.propose(L, settings, warped.ab, sure))
         else:
             ab = propose(L, guide.colorizer, settings, guide.conditions(warped)).ab
         out[here] = merge(

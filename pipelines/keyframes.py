@@ -206,15 +206,16 @@ class ClipColorizer:
         guide, colorizer = self.guide, self.guide.colorizer
         ab = known.ab.to(rgb.device)
         sure = sureness(ab, known.error.to(rgb.device), guide.trust)
+        L = rgb_to_lightness(rgb.float())
         if guide.imposes:
-            proposed = guide.propose(rgb, self.settings, ab, sure)
+            proposed = guide.propose(L, self.settings, ab, sure)
         else:
             conditions = guide.conditions(warped)
             if "local" in colorizer.spec.conditions:
                 conditions = replace(conditions, local_ab=ab, local_confidence=sure)
             if "previous" in colorizer.spec.conditions and continues and self._last is not None:
                 conditions = replace(conditions, previous=self._last.previous)
-            proposed = propose(rgb_to_lightness(rgb.float()), colorizer, self.settings, conditions).ab
+            proposed = propose(L, colorizer, self.settings, conditions).ab
         return blend(ab, sure, proposed), proposed
 
     def _check_frames(self) -> None:

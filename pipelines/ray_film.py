@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .. import __version__
-from ..models.conditions import Conditions
 from ..models.contract import Colorizer
 from .clip_jobs import ClipColoring, Film
-from .colorize import ColorizeSettings
+from .colorize import ColorizeSettings, told_palette
 from .jobs import Job
 from .palette import Palette
 
@@ -61,8 +60,7 @@ def make_coloring(recipe: Recipe, colorizer: Colorizer) -> ClipColoring:
     """Return how clips are coloured by this recipe and its network."""
     conditions = None
     if recipe.palette is not None:
-        palette = Palette.from_json(recipe.palette)
-        conditions = Conditions(color=colorizer.encode_palette(palette.lab[None], palette.weights[None]))
+        conditions = told_palette(Palette.from_json(recipe.palette), colorizer)
     return ClipColoring(colorizer, recipe.settings, recipe.film, recipe.batch, conditions=conditions)
 
 

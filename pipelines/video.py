@@ -91,13 +91,17 @@ def open_reader(
     trim: Trim | None = None,
     rate: float | Fraction | None = None,
     sound: bool = True,
+    begin: tuple[int, Fraction] | None = None,
 ) -> VideoReader | FolderReader:
-    """Open a video file, a file-like object or a folder of frames; ``rate`` is for folders alone."""
+    """Open a video file, a file-like object or a folder of frames; ``rate`` is for folders alone.
+
+    ``begin``: see ``VideoReader``.
+    """
     if isinstance(source, str | Path) and Path(source).is_dir():
-        return FolderReader(source, rate=rate, trim=trim)
+        return FolderReader(source, rate=rate, trim=trim, begin=begin)
     if rate is not None:
         raise VideoError("a frame rate can be set for a folder of frames; a video has its own")
-    return VideoReader(source, trim=trim, copy=sound)
+    return VideoReader(source, trim=trim, copy=sound, begin=begin)
 
 
 def open_writer(

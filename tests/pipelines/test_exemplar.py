@@ -216,7 +216,8 @@ def test_in_between_it_is_asked_both_ways():
     guide = Guide(colorizer, references("coffee"))
     sure = torch.zeros(1, 1, 8, 8)
     sure[..., :3] = 1
-    guide.propose(greyed(photo("coffee")[None]), ColorizeSettings(), torch.zeros(1, 2, 8, 8), sure)
+    L = rgb_to_lightness(greyed(photo("coffee")[None]))
+    guide.propose(L, ColorizeSettings(), torch.zeros(1, 2, 8, 8), sure)
     assert [one.names() for one in colorizer.told] == [frozenset(), {"local"}]
 
 
