@@ -23,7 +23,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..color import delta_e76, linear_rgb_to_rgb, rgb_to_lab, rgb_to_linear_rgb
-from ..pipelines.illumination import METHODS, predict_illumination, relight
+from ..pipelines.choices import LIGHT_METHODS
+from ..pipelines.illumination import predict_illumination, relight
 from ..pipelines.light_colors import of_luminance_1
 from ..pipelines.palette import Palette
 from ..pipelines.palette_extract import extract
@@ -97,7 +98,7 @@ def angle_between(one: Tensor, other: Tensor) -> float:
 def lights_found(lit: Tensor, known: Tensor) -> Iterator[tuple[str, Tensor]]:
     """Give each way's light [3] of a lit picture, by name."""
     yield _NOTHING, _NEUTRAL
-    for method in METHODS:
+    for method in LIGHT_METHODS:
         yield method, predict_illumination(lit, method)[0]
     yield _KNOWN, known
 

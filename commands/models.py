@@ -71,7 +71,7 @@ def fetch_models(names: list[str], folder: Path | None, *, agreed: bool) -> int:
     """Do `chrominance models fetch`."""
     from ..models import CheckpointError
     from ..models.fetch import fetch
-    from ..models.locate import user_models_folder
+    from ..models.folders import user_models_folder
     from ..models.published import PUBLISHED
 
     entries = {one.name: one for one in PUBLISHED}

@@ -17,12 +17,10 @@ import torch
 from torch import Tensor
 
 from .errors import CheckpointError, NotACheckpointError, TruncatedFileError
+from .folders import CAFFE_SUFFIX
 from .formats import Checkpoint, Format
 from .protobuf import MessageError, read_fields, read_varint
 from .system import State
-
-#: How such a file is called.
-CAFFE_SUFFIX = ".caffemodel"
 
 # NetParameter: the number of a layer's field, to those of its name and its blobs.
 _LAYERS = {100: (1, 7), 2: (4, 6)}

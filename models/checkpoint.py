@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .caffe_model import CAFFE, CAFFE_SUFFIX
+from .caffe_model import CAFFE
 from .errors import NotACheckpointError, NotAFileError
 from .formats import Checkpoint, Format, detect_format
 from .pickle_file import TORCH_LEGACY, TORCH_ZIP
 from .safetensors_file import SAFETENSORS
 from .system import Shapes
-from .tensorflow_bundle import INDEX_SUFFIX, TENSORFLOW
+from .tensorflow_bundle import TENSORFLOW
 from .unwrap import drop_prefixes
 
 #: Every format that can be read. A system with files of its own kind adds its Format here.
 FORMATS: tuple[Format, ...] = (SAFETENSORS, TORCH_ZIP, TORCH_LEGACY, TENSORFLOW, CAFFE)
-
-#: Names under which checkpoints are looked for in folders; the content decides, not the name.
-CHECKPOINT_EXTENSIONS = frozenset(
-    {".safetensors", ".sft", ".pth", ".pt", ".bin", ".ckpt", INDEX_SUFFIX, CAFFE_SUFFIX}
-)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:

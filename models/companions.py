@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from .checkpoint import CHECKPOINT_EXTENSIONS, load_checkpoint
+from .checkpoint import load_checkpoint
 from .errors import KeyMismatchError, MissingPartError, NotAFileError, WrongShapeError
+from .folders import CHECKPOINT_EXTENSIONS
 from .formats import Checkpoint
 from .system import Part, System, fits
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from .errors import NotAFileError
-from .locate import find_checkpoints, resolve_source, shipped_names, shipped_weights, user_models_folder
+from .folders import user_models_folder
+from .locate import find_checkpoints, resolve_source, shipped_names, shipped_weights
 from .published import PUBLISHED, Published
 from .registry import REGISTRY
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .checkpoint import CHECKPOINT_EXTENSIONS, peek_shapes
+from .checkpoint import peek_shapes
 from .companions import find_companion, own_file
 from .errors import CheckpointError, NotAFileError
+from .folders import CHECKPOINT_EXTENSIONS, user_models_folder
 from .published import PUBLISHED, Published
 from .registry import PARTS, REGISTRY, detect_system
 from .system import System
-
-#: Set this to keep downloaded checkpoints elsewhere.
-FOLDER_VARIABLE = "CHROMINANCE_MODELS"
 
 _SHIPPED_FOLDER = Path(__file__).parent / "weights"
 
@@ -53,23 +50,6 @@ def shipped_weights(name: str) -> Path:
 def shipped_names() -> tuple[str, ...]:
     """Return the names of the weights that ship with the package."""
     return tuple(sorted(path.stem for path in _SHIPPED_FOLDER.glob("*.safetensors")))
-
-
-def user_models_folder() -> Path:
-    """Return the folder for checkpoints that the user fetches; it need not exist yet.
-
-    The environment variable CHROMINANCE_MODELS names another one.
-    """
-    chosen = os.environ.get(FOLDER_VARIABLE, "").strip()
-    if chosen:
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "chrominance" / "models"
 
 
 def resolve_source(source: str | Path) -> Path:

@@ -18,13 +18,11 @@ import torch
 from torch import Tensor
 
 from .errors import CheckpointError, MissingPartError, NotACheckpointError, TruncatedFileError, WrongTypeError
+from .folders import INDEX_SUFFIX
 from .formats import Checkpoint, Format
 from .leveldb_table import CompressedTableError, TableError, read_table
 from .protobuf import MessageError, read_fields
 from .system import Shapes
-
-#: The last part of an index's name.
-INDEX_SUFFIX = ".index"
 
 _DATA_NAME = re.compile(r"(?P<prefix>.+)\.data-\d{5}-of-\d{5}")
 

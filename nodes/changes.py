@@ -9,9 +9,7 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..pipelines.clip_sample import sample_frames
-from ..pipelines.color_map import Change, change_stage
-from ..pipelines.variants import LAST_SEED
+from ..pipelines.choices import LAST_SEED
 from . import host
 from .sockets import check_mask, fill_image, image_to_rgb, mask_for, mask_of_pictures
 from .video import source_of, stream, trim_of
@@ -19,6 +17,7 @@ from .video import source_of, stream, trim_of
 if TYPE_CHECKING:
     from comfy_api.latest import Input
 
+    from ..pipelines.color_map import Change
     from ..pipelines.video import Frame, VideoInfo
 
 
@@ -88,6 +87,8 @@ def change_pictures(image: Tensor, change: Change, strength: float, mask: Tensor
 
 def change_clip(video: Input.Video, change: Change, strength: float, codec: str, crf: int) -> io.NodeOutput:
     """Return a VIDEO changed, frame by frame."""
+    from ..pipelines.color_map import change_stage
+
     apply = change_stage(change, strength=strength, device=host.compute_device())
 
     def stage(frames: Iterator[Frame], info: VideoInfo) -> Iterator[Frame]:
@@ -101,6 +102,8 @@ def change_clip(video: Input.Video, change: Change, strength: float, codec: str,
 
 def sampled_frames(video: Input.Video) -> Iterator[Tensor]:
     """Give some frames [3,H,W] from all over a VIDEO."""
+    from ..pipelines.clip_sample import sample_frames
+
     report = host.progress(None)
     for frame in sample_frames(source_of(video), trim=trim_of(video)):
         report(0)

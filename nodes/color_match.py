@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..pipelines.change_jobs import MatchPlan
-from ..pipelines.clip_sample import SAMPLED_FRAMES
-from ..pipelines.color_match import METHODS, sample_colors
-from ..pipelines.recolor_soft import Lightness
+from ..pipelines.choices import MATCH_METHODS
 from . import host
 from .changes import (
     change_clip,
@@ -27,6 +24,9 @@ from .video import encoding_inputs
 
 if TYPE_CHECKING:
     from comfy_api.latest import Input
+
+    from ..pipelines.change_jobs import MatchPlan
+    from ..pipelines.recolor_soft import Lightness
 
 _ALIASES = [
     "color transfer",
@@ -125,6 +125,8 @@ class ColorMatchVideo(io.ComfyNode):
         crf: int,
     ) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.clip_sample import SAMPLED_FRAMES
+
         plan = _plan(reference, method, lightness, seed)
         match = plan.fit_to(((rgb, None) for rgb in sampled_frames(video)), SAMPLED_FRAMES)
         return io.NodeOutput(change_clip(video, match, strength, codec, crf).args[0], match)
@@ -141,7 +143,7 @@ def _match_inputs() -> list[io.Input]:
     return [
         io.Combo.Input(
             "method",
-            options=[name.replace("_", "-") for name in METHODS],
+            options=[name.replace("_", "-") for name in MATCH_METHODS],
             default="monge-kantorovich",
             tooltip="reinhard: mean and spread of each channel, the gentlest. monge-kantorovich: also how "
             "channels go together, which suits most pictures. sliced: the whole distribution, the nearest "
@@ -160,6 +162,9 @@ def _lut_output() -> io.Output:
 
 
 def _plan(reference: Tensor, method: str, lightness: Lightness, seed: int) -> MatchPlan:
+    from ..pipelines.change_jobs import MatchPlan
+    from ..pipelines.color_match import sample_colors
+
     rgb, _ = image_to_rgb(reference, "reference")
     colors = sample_colors(rgb, seed=seed)
     return MatchPlan(colors, method.replace("-", "_"), lightness, seed, host.compute_device())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -10,9 +11,6 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..color import rgb_to_lightness
-from ..models.contract import Colorizer
-from ..pipelines.colorize import Colorized, ColorizeSettings, colorize
-from ..pipelines.merge import LabImage
 from . import host
 from .published import color_published, published_input
 from .settings import make_settings, setting_inputs
@@ -26,8 +24,12 @@ from .sockets import (
     mask_of_pictures,
 )
 
-#: Colours some pictures [B,3,H,W] of a batch, which ones the slice tells.
-Colour = Callable[[slice, Tensor, Colorizer], Colorized]
+if TYPE_CHECKING:
+    from ..models.contract import Colorizer
+    from ..pipelines.colorize import Colorized, ColorizeSettings
+
+    #: Colours some pictures [B,3,H,W] of a batch, which ones the slice tells.
+    Colour = Callable[[slice, Tensor, Colorizer], Colorized]
 
 
 class AutoColorize(io.ComfyNode):
@@ -96,6 +98,8 @@ class AutoColorize(io.ComfyNode):
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.colorize import colorize
+
         rgb, alpha = image_to_rgb(image, "image")
         mask = mask_of_pictures(mask, len(rgb))
         settings = make_settings(strength, saturation, temperature, size, as_published=as_published)
@@ -117,6 +121,8 @@ def color_pictures(
     colour: Colour,
 ) -> io.NodeOutput:
     """Colour a batch some pictures at a time; return IMAGE, the confidence as MASK, and LAB."""
+    from ..pipelines.merge import LabImage
+
     count, _, height, width = rgb.shape
     batch = min(count, host.start_batch(height, width))
     network = hosted.ready(host.working_memory(hosted.colorizer, settings.size, height, width, batch))

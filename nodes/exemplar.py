@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -10,12 +10,6 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..color import rgb_to_lightness
-from ..models.contract import Colorizer
-from ..models.features import FeatureExtractor
-from ..pipelines.colorize import Colorized
-from ..pipelines.exemplar import Guide, Warped, colorize_with_references, warp
-from ..pipelines.merge import LabImage, merge
-from ..pipelines.references import References
 from . import host
 from .colorize import color_pictures
 from .meta_batch import chunk_of, hidden_inputs, meta_batch_input
@@ -30,6 +24,13 @@ from .sockets import (
     mask_for,
     mask_of_pictures,
 )
+
+if TYPE_CHECKING:
+    from ..models.contract import Colorizer
+    from ..models.features import FeatureExtractor
+    from ..pipelines.colorize import Colorized
+    from ..pipelines.exemplar import Warped
+    from ..pipelines.references import References
 
 #: How many sockets of references a node grows at most; each takes any number of pictures.
 MOST_SOCKETS = 50
@@ -83,6 +84,9 @@ class ExemplarWarp(io.ComfyNode):
         cls, image: Tensor, references: dict[str, Tensor | None], features: str, trust: float
     ) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.exemplar import warp
+        from ..pipelines.merge import LabImage, merge
+
         rgb, alpha = image_to_rgb(image, "image")
         count, _, height, width = rgb.shape
         hosted = host.hosted_colorizer()
@@ -181,6 +185,8 @@ class ExemplarColorize(io.ComfyNode):
         meta_batch: Any = None,
     ) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.exemplar import Guide, colorize_with_references
+
         rgb, alpha = image_to_rgb(image, "image")
         mask = mask_of_pictures(mask, len(rgb))
         settings = make_settings(strength, saturation, temperature, size, as_published=as_published)
@@ -237,6 +243,8 @@ def reference_inputs() -> list[io.Input]:
 
 def gather(references: dict[str, Tensor | None], extractor: FeatureExtractor) -> References:
     """Make of the sockets' pictures what is matched; raises ValueError, naming the socket, for a bad one."""
+    from ..pipelines.references import References
+
     pictures: list[Tensor] = []
     names: list[str] = []
     for socket, image in references.items():

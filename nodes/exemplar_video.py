@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..pipelines.exemplar import Guide
 from . import host
 from .exemplar import gather, reference_inputs
 from .published import frames_published, one_reference, published_input
@@ -87,6 +86,8 @@ class ExemplarVideo(io.ComfyNode):
         colorizer: host.HostedColorizer | None = None,
     ) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.exemplar import Guide
+
         # Here, not above: PyAV takes a while to import.
         from ..pipelines.keyframes import ClipColorizer
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..models.contract import Colorizer
-from ..pipelines.colorize import Colorized
-from ..pipelines.hint_files import parse_hints
-from ..pipelines.hints import HintPicture, Hints, colorize_with_hints, hex_to_ab, join_conditions
 from . import host
 from .colorize import color_pictures
 from .settings import make_settings, setting_inputs
@@ -25,6 +22,11 @@ from .sockets import (
     mask_of_pictures,
     take,
 )
+
+if TYPE_CHECKING:
+    from ..models.contract import Colorizer
+    from ..pipelines.colorize import Colorized
+    from ..pipelines.hints import Hints
 
 #: What the hints widget shows while it is empty.
 EXAMPLE = "x,y,#rrggbb in pixels, a line each, such as:\n120,80,#c04030\n300,210,#3060a0,5"
@@ -128,6 +130,8 @@ class HintColorize(io.ComfyNode):
         hint_image: Tensor | None = None,
     ) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.hints import colorize_with_hints, join_conditions
+
         rgb, alpha = image_to_rgb(image, "image")
         count, _, height, width = rgb.shape
         mask = mask_of_pictures(mask, count)
@@ -151,6 +155,9 @@ class HintColorize(io.ComfyNode):
 
 def _gather(hints: str, color: str, mask: Tensor | None, image: Tensor | None) -> Sequence[Hints]:
     """Return the hints of each picture, or one for all of them."""
+    from ..pipelines.hint_files import parse_hints
+    from ..pipelines.hints import HintPicture, Hints, hex_to_ab
+
     points = parse_hints(hints)
     if image is None and mask is None:
         if not points:

@@ -20,18 +20,13 @@ import folder_paths
 import torch
 from torch import Tensor
 
-from ..models import REGISTRY, ModelCache
-from ..models.checkpoint import CHECKPOINT_EXTENSIONS
-from ..models.contract import Colorizer
-from ..models.embedded import EmbeddedNetwork
-from ..models.embedded.features import EmbeddedFeatures
-from ..models.features import FeatureExtractor
-from ..models.features_load import load_features
-from ..models.locate import user_models_folder
-from ..models.published import PUBLISHED, Published
-
 if TYPE_CHECKING:
     from PIL import Image
+
+    from ..models import ModelCache
+    from ..models.contract import Colorizer
+    from ..models.features import FeatureExtractor
+    from ..models.published import Published
 
 #: The folder under ComfyUI's models, and the name of its entry in extra_model_paths.yaml.
 MODEL_FOLDER = "colorization"
@@ -106,18 +101,24 @@ def _host_features(extractor: FeatureExtractor) -> HostedFeatures:
 
 
 def _load_features(path: Path, dtype: torch.dtype) -> HostedFeatures:
+    from ..models.features_load import load_features
+
     return _host_features(load_features(path, dtype=dtype))
 
 
 @functools.lru_cache(maxsize=1)
 def model_cache() -> ModelCache[HostedColorizer]:
     """Return the one cache that every node shares; made at the first call."""
+    from ..models import ModelCache
+
     return ModelCache(CACHED_COLORIZERS, wrap=_host)
 
 
 @functools.lru_cache(maxsize=1)
 def feature_cache() -> ModelCache[HostedFeatures]:
     """Return the one cache of what pictures are compared by, beside the colorizers' own."""
+    from ..models import ModelCache
+
     return ModelCache(1, _load_features)
 
 
@@ -127,6 +128,9 @@ def ready_features(name: str, hosted: HostedColorizer, memory: int = 0) -> Featu
     ``name``: of ``colorizer_names``. EMBEDDED is the network of ``hosted`` where that is the embedded one, so
     that it is not loaded twice. Raises CheckpointError for a file that gives no features.
     """
+    from ..models.embedded import EmbeddedNetwork
+    from ..models.embedded.features import EmbeddedFeatures
+
     if name != EMBEDDED:
         return feature_cache().get(colorizer_source(name), choose_dtype("auto")).ready(memory)
     if not isinstance(hosted.colorizer.network, EmbeddedNetwork):
@@ -144,6 +148,8 @@ def register_model_folder() -> None:
     What extra_model_paths.yaml has put there stays, and comes first. The folder that the command line fetches
     into comes last.
     """
+    from ..models.folders import CHECKPOINT_EXTENSIONS, user_models_folder
+
     folder_paths.add_model_folder_path(MODEL_FOLDER, str(Path(folder_paths.models_dir) / MODEL_FOLDER))
     folder_paths.add_model_folder_path(MODEL_FOLDER, str(user_models_folder()))
     paths, extensions = folder_paths.folder_names_and_paths[MODEL_FOLDER]
@@ -157,10 +163,11 @@ def colorizer_names() -> list[str]:
 
 def fetchable_names() -> list[str]:
     """Return what is published, can be fetched, and is not there yet, each marked with how to fetch it."""
+    from ..models.published import PUBLISHED
+
     names = {Path(name).name for name in folder_paths.get_filename_list(MODEL_FOLDER)}
-    systems = {system.name for system in REGISTRY}
-    known = (entry for entry in PUBLISHED if entry.system in systems and not entry.part_of)
-    return [_fetch_mark(entry) for entry in known if entry.fetchable and not names & entry.file_names]
+    known = (entry for entry in PUBLISHED if entry.fetchable and not entry.part_of)
+    return [_fetch_mark(entry) for entry in known if not names & entry.file_names]
 
 
 def _fetch_mark(entry: Published) -> str:
@@ -173,6 +180,8 @@ def colorizer_source(name: str) -> str | Path:
 
     Raises FileNotFoundError for a checkpoint that is not there.
     """
+    from ..models.published import PUBLISHED
+
     if name == EMBEDDED:
         return EMBEDDED
     for entry in PUBLISHED:

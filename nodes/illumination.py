@@ -6,13 +6,8 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..pipelines.illumination import (
-    METHODS,
-    Relighting,
-    predict_illumination,
-    predict_together,
-)
-from ..pipelines.light_colors import HOTTEST, kelvin_of, light_from_hex, light_from_kelvin, light_to_hex
+from ..pipelines.choices import LIGHT_METHODS
+from ..pipelines.light_colors import HOTTEST
 from . import host
 from .changes import change_pictures, looked_at, strength_input
 from .sockets import CATEGORY, LUT, fill_image, image_to_rgb, mask_for, mask_of_pictures
@@ -50,7 +45,7 @@ class Illumination(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "method",
-                    options=[*METHODS, _GIVEN],
+                    options=[*LIGHT_METHODS, _GIVEN],
                     default="learned",
                     tooltip="How the light that is there is found. learned: by a small network. shades of "
                     "grey, grey world: without learning, from the brighter pixels, or from all. given: it is "
@@ -113,6 +108,9 @@ class Illumination(io.ComfyNode):
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.illumination import Relighting
+        from ..pipelines.light_colors import light_from_hex, light_from_kelvin, light_to_hex
+
         rgb, alpha = image_to_rgb(image, "image")
         goal = light_from_kelvin(kelvin) if kelvin else light_from_hex(target)
         lights = [light_from_hex(light)] if method == _GIVEN else _found(image, method, together, mask)
@@ -138,6 +136,8 @@ class Illumination(io.ComfyNode):
 
 def _found(image: Tensor, method: str, together: bool, mask: Tensor | None) -> list[Tensor]:
     """Return one light [3] for all pictures, or one for each."""
+    from ..pipelines.illumination import predict_illumination, predict_together
+
     device = host.compute_device()
     pairs = [
         (rgb.to(device, torch.float32), None if where is None else where.to(device))
@@ -153,6 +153,8 @@ def _found(image: Tensor, method: str, together: bool, mask: Tensor | None) -> l
 
 def _report(lights: list[Tensor], names: list[str]) -> str:
     """Write the lights as a Markdown table."""
+    from ..pipelines.light_colors import kelvin_of
+
     lines = ["| picture | light | temperature | tint |", "| --- | --- | ---: | ---: |"]
     for number, (light, name) in enumerate(zip(lights, names, strict=True), 1):
         which = "all" if len(lights) == 1 else str(number)

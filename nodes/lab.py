@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..color import lab_to_rgb, rgb_to_lab
-from ..pipelines.merge import Gamut, LabImage, merge
 from . import host
 from .sockets import (
     CATEGORY,
@@ -21,6 +21,9 @@ from .sockets import (
     mask_for,
     take,
 )
+
+if TYPE_CHECKING:
+    from ..pipelines.merge import Gamut, LabImage
 
 # a and b as pictures: (value + 128) / 255, the integers of 8-bit Lab. sRGB colours stay within 0..1.
 CHROMA_OFFSET, CHROMA_RANGE = 128.0, 255.0
@@ -65,6 +68,8 @@ class LabSplit(io.ComfyNode):
     @classmethod
     def execute(cls, image: Tensor) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.merge import LabImage
+
         rgb, alpha = image_to_rgb(image, "image")
         count, _, height, width = rgb.shape
         lightness = host.empty_result(count, height, width, 3 if alpha is None else 4)
@@ -180,6 +185,8 @@ class LabMerge(io.ComfyNode):
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.merge import merge
+
         rgb, alpha = image_to_rgb(lightness, "lightness")
         mask = None if mask is None else check_mask(mask)
         device = host.compute_device()
@@ -210,6 +217,8 @@ def _chroma_source(
     chroma: LabImage | Tensor | None, a: Tensor | None, b: Tensor | None, device: torch.device
 ) -> tuple[torch.Size, int, Callable[[slice], Tensor]]:
     """Return the size and number of the colours, and a function giving ab [B,2,h,w] of some of them."""
+    from ..pipelines.merge import LabImage
+
     given = [name for name, value in (("chroma", chroma), ("a", a), ("b", b)) if value is not None]
     if given not in (["chroma"], ["a", "b"]):
         raise ValueError(

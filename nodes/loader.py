@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from comfy_api.latest import io
 
-from ..models.contract import ModelSpec
 from . import host
 from .sockets import CATEGORY, COLORIZER
+
+if TYPE_CHECKING:
+    from ..models.contract import ModelSpec
 
 
 class LoadColorizer(io.ComfyNode):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..pipelines.lut import SIZES, Cube, load_cube, save_cube
+from ..pipelines.lut import SIZES
 from . import host
 from .changes import change_clip, change_pictures, mask_input, strength_input
 from .sockets import CATEGORY, LUT
@@ -51,6 +51,8 @@ class LoadLUT(io.ComfyNode):
     @classmethod
     def execute(cls, file: str) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.lut import load_cube
+
         return io.NodeOutput(load_cube(host.named_file(file)))
 
 
@@ -146,6 +148,8 @@ class SaveLUT(io.ComfyNode):
     @classmethod
     def execute(cls, lut: Any, filename_prefix: str, size: str) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.lut import Cube, save_cube
+
         change = check_lut(lut)
         path = host.output_file(filename_prefix, ".cube")
         save_cube(path, change if isinstance(change, Cube) else Cube.of(change, int(size), path.stem))
@@ -154,6 +158,8 @@ class SaveLUT(io.ComfyNode):
 
 def check_lut(lut: Any) -> Any:
     """Return what a LUT socket carries; raises ValueError for another pack's socket of the same name."""
+    from ..pipelines.lut import Cube
+
     if not isinstance(lut, Cube) and not (hasattr(lut, "apply") and hasattr(lut, "displacement")):
         raise ValueError(
             "lut must come from Load LUT, Palette Recolor, Color Match or Illumination of Chrominance, got "

@@ -9,9 +9,7 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..pipelines.metrics import ColorScores, PhotoScores
 from ..pipelines.metrics_sets import FREQUENT
-from ..pipelines.metrics_video import ColorDistributionConsistency
 from . import host
 from .sockets import CATEGORY, check_counts, image_to_rgb, take
 
@@ -128,6 +126,9 @@ def _check_fits(rgb: Tensor, truth: Tensor) -> None:
 
 def _measure(rgb: Tensor, truth: Tensor | None, *, clip: bool) -> tuple[dict[str, float], dict[str, float]]:
     """Return the figures of the pictures, and those of the originals that have any, by the same names."""
+    from ..pipelines.metrics import ColorScores, PhotoScores
+    from ..pipelines.metrics_video import ColorDistributionConsistency
+
     colors, scores = ColorScores(), PhotoScores()
     cdc, true_cdc = ColorDistributionConsistency(), ColorDistributionConsistency()
     true_clip = clip and truth is not None and len(truth) == len(rgb)

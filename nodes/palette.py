@@ -10,15 +10,8 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..color import rgb_to_lab
-from ..pipelines.clip_sample import SAMPLED_FRAMES
-from ..pipelines.palette import MOST_COLORS, Palette, PaletteError
-from ..pipelines.palette_edit import HARMONIES, SORTS, blended, harmonized, sorted_palette
-from ..pipelines.palette_extract import Sampler
-from ..pipelines.palette_learned import LearnedSampler
-from ..pipelines.palette_picture import swatch_picture
-from ..pipelines.palette_text import edited
-from ..pipelines.recolor import check_apart
-from ..pipelines.recolor_weights import soft_weights
+from ..pipelines.palette import MOST_COLORS
+from ..pipelines.palette_edit import HARMONIES, SORTS
 from . import host
 from .changes import looked_at, seed_input
 from .meta_batch import chunk_of, hidden_inputs, meta_batch_input
@@ -26,6 +19,8 @@ from .sockets import CATEGORY, PALETTE, check_palette, image_to_rgb
 
 if TYPE_CHECKING:
     from comfy_api.latest import Input
+
+    from ..pipelines.palette import Palette
 
 _LOG = logging.getLogger(__name__)
 
@@ -113,6 +108,10 @@ class PaletteExtract(io.ComfyNode):
 def _extract(
     source: Tensor | Input.Video, mask: Tensor | None, method: str, count: int, seed: int
 ) -> Palette:
+    from ..pipelines.clip_sample import SAMPLED_FRAMES
+    from ..pipelines.palette_extract import Sampler
+    from ..pipelines.palette_learned import LearnedSampler
+
     frames = len(source) if isinstance(source, Tensor) else SAMPLED_FRAMES
     sampler = LearnedSampler() if method == "learned" else Sampler(seed, frames)
     for rgb, where in looked_at(source, mask, "source"):
@@ -212,6 +211,9 @@ class PaletteEdit(io.ComfyNode):
         other: Palette | None = None,
     ) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.palette_edit import blended, harmonized, sorted_palette
+        from ..pipelines.palette_text import edited
+
         given = None if palette is None else check_palette(palette, "palette")
         made = edited(given, colors)
         if other is not None and blend > 0:
@@ -266,6 +268,9 @@ class PaletteMasks(io.ComfyNode):
     @classmethod
     def execute(cls, image: Tensor, palette: Palette) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.recolor import check_apart
+        from ..pipelines.recolor_weights import soft_weights
+
         rgb, _ = image_to_rgb(image, "image")
         palette = check_palette(palette, "palette")
         check_apart(palette)
@@ -299,6 +304,8 @@ def give(palette: Palette, given: Palette | None = None, warning: str = "") -> i
 
     ``given``: what came in, for the pickers. ``warning``: shown with them.
     """
+    from ..pipelines.palette_picture import swatch_picture
+
     picture = swatch_picture(palette, SWATCH_WIDTH, SWATCH_HEIGHT)
     swatches = host.empty_result(1, SWATCH_HEIGHT, SWATCH_WIDTH, 3)
     swatches[0] = picture.movedim(0, -1).to(swatches)
@@ -312,6 +319,9 @@ def give(palette: Palette, given: Palette | None = None, warning: str = "") -> i
 
 def doubled(palette: Palette) -> str:
     """Return a warning where two colours of a palette cannot be told apart, else nothing."""
+    from ..pipelines.palette import PaletteError
+    from ..pipelines.recolor import check_apart
+
     try:
         check_apart(palette)
     except PaletteError as error:

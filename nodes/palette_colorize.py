@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..models.contract import Colorizer, Conditions
-from ..pipelines.colorize import Colorized, colorize
-from ..pipelines.hints import hex_to_ab
-from ..pipelines.palette import Palette
 from . import host
 from .colorize import color_pictures
 from .settings import make_settings, setting_inputs
@@ -23,6 +21,11 @@ from .sockets import (
     mask_for,
     mask_of_pictures,
 )
+
+if TYPE_CHECKING:
+    from ..models.contract import Colorizer
+    from ..pipelines.colorize import Colorized
+    from ..pipelines.palette import Palette
 
 _WHITE = "#ffffff"
 
@@ -100,6 +103,10 @@ class PaletteColorize(io.ComfyNode):
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
         """Run the node."""
+        from ..models.contract import Conditions
+        from ..pipelines.colorize import colorize
+        from ..pipelines.hints import hex_to_ab
+
         rgb, alpha = image_to_rgb(image, "image")
         mask = mask_of_pictures(mask, len(rgb))
         settings = make_settings(strength, saturation, temperature, size)

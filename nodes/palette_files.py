@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from comfy_api.latest import io
 
-from ..pipelines.palette import Palette
-from ..pipelines.palette_files import FORMATS, load_palette, save_palette
+from ..pipelines.palette_files import FORMATS
 from . import host
 from .lut import fingerprint
 from .palette import doubled, give, palette_outputs
 from .sockets import CATEGORY, PALETTE, check_palette
+
+if TYPE_CHECKING:
+    from ..pipelines.palette import Palette
 
 _FORMATS = [name.removeprefix(".") for name in FORMATS]
 
@@ -47,6 +51,8 @@ class LoadPalette(io.ComfyNode):
     @classmethod
     def execute(cls, file: str) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.palette_files import load_palette
+
         palette = load_palette(host.named_file(file))
         return give(palette, warning=doubled(palette))
 
@@ -87,6 +93,8 @@ class SavePalette(io.ComfyNode):
     @classmethod
     def execute(cls, palette: Palette, filename_prefix: str, format: str) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.palette_files import save_palette
+
         path = host.output_file(filename_prefix, f".{format}")
         save_palette(path, check_palette(palette, "palette"))
         return io.NodeOutput(str(path))

@@ -10,15 +10,11 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..color import rgb_to_lab
-from ..models.he2018 import He2018Colorizer
-from ..pipelines.colorize import ColorizeSettings
-from ..pipelines.he2018 import he2018_way
-from ..pipelines.merge import LabImage
-from ..pipelines.published import color_as_published, color_frames_as_published, published_way
 from . import host
 from .sockets import image_to_rgb
 
 if TYPE_CHECKING:
+    from ..pipelines.colorize import ColorizeSettings
     from ..pipelines.video import Frame, VideoInfo
 
 
@@ -48,6 +44,11 @@ def color_published(
 
     ``features``: what He 2018 compares by. Raises ValueError for a mask, which no published way knows.
     """
+    from ..models.he2018 import He2018Colorizer
+    from ..pipelines.he2018 import he2018_way
+    from ..pipelines.merge import LabImage
+    from ..pipelines.published import color_as_published, published_way
+
     if mask is not None:
         settings.check_own_way("mask")
     count, _, height, width = rgb.shape
@@ -82,6 +83,8 @@ def frames_published(
     reference: Tensor | None = None,
 ) -> Iterator[Frame]:
     """Colour the frames of a clip as published, one after the other."""
+    from ..pipelines.published import color_frames_as_published, published_way
+
     report = host.clip_progress(info.frames)
     memory = host.working_memory(hosted.colorizer, settings.size, info.height, info.width, 1)
     way = published_way(hosted.ready(memory), reference=reference, size=settings.size)

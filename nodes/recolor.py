@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..pipelines.change_jobs import PAIRINGS, RecolorPlan
-from ..pipelines.clip_sample import SAMPLED_FRAMES
-from ..pipelines.palette import Palette
-from ..pipelines.recolor import METHODS, PaletteEdit
-from ..pipelines.recolor_soft import Lightness
+from ..pipelines.choices import PAIRINGS, RECOLOR_METHODS
 from . import host
 from .changes import (
     change_clip,
@@ -29,6 +25,11 @@ from .video import encoding_inputs
 
 if TYPE_CHECKING:
     from comfy_api.latest import Input
+
+    from ..pipelines.change_jobs import RecolorPlan
+    from ..pipelines.palette import Palette
+    from ..pipelines.recolor import PaletteEdit
+    from ..pipelines.recolor_soft import Lightness
 
 _ALIASES = [
     "recolor",
@@ -126,6 +127,8 @@ class PaletteRecolorVideo(io.ComfyNode):
         source: Palette | None = None,
     ) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.clip_sample import SAMPLED_FRAMES
+
         plan = _plan(target, source, method, lightness, pairing)
         frames: Iterable[Tensor] = sampled_frames(video) if source is None else ()
         edit = plan.fit_to(((rgb, None) for rgb in frames), SAMPLED_FRAMES)
@@ -153,7 +156,7 @@ def recolor_inputs() -> list[io.Input]:
     return [
         io.Combo.Input(
             "method",
-            options=list(METHODS),
+            options=list(RECOLOR_METHODS),
             default="soft",
             advanced=True,
             tooltip="soft: every colour is a mixture of few swatches and goes where they go. chang: radial "
@@ -184,6 +187,8 @@ def _change_outputs() -> list[io.Output]:
 def _plan(
     target: Palette, source: Palette | None, method: str, lightness: Lightness, pairing: str
 ) -> RecolorPlan:
+    from ..pipelines.change_jobs import RecolorPlan
+
     target = check_palette(target, "target")
     source = None if source is None else check_palette(source, "source")
     return RecolorPlan(

@@ -6,21 +6,19 @@ import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..models.embedded import EmbeddedColorizer, EmbeddedNetwork
-from ..models.embedded.features import EmbeddedFeatures
-from ..models.features import FeatureExtractor
-from ..pipelines.pictures import load_picture
-from ..pipelines.retrieval import Found, ReferenceIndex
-from ..pipelines.retrieval_features import SIDE
-from ..pipelines.retrieval_folder import folder_pictures
 from . import host
 from .sockets import CATEGORY, COLORIZER, fill_image, image_to_rgb
+
+if TYPE_CHECKING:
+    from ..models.features import FeatureExtractor
+    from ..pipelines.retrieval import Found, ReferenceIndex
 
 #: References leave at most so large: whoever takes their colours looks at them smaller than that.
 LONGEST_SIDE = 2048
@@ -97,6 +95,8 @@ class FindReference(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, folder: str | None = None, **_: object) -> str | float:
         """Return what changes when the node has to run again: pictures come and go in a folder."""
+        from ..pipelines.retrieval_folder import folder_pictures
+
         if folder is None:  # it comes from another node
             return math.nan
         try:
@@ -114,6 +114,8 @@ class FindReference(io.ComfyNode):
         colorizer: host.HostedColorizer | None = None,
     ) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.retrieval import ReferenceIndex
+
         rgb, _ = image_to_rgb(image, "image")
         index = ReferenceIndex.open(host.named_folder(folder))
         extractor = _extractor(host.hosted(colorizer))
@@ -131,6 +133,10 @@ class FindReference(io.ComfyNode):
 
 
 def _extractor(hosted: host.HostedColorizer) -> FeatureExtractor:
+    from ..models.embedded import EmbeddedColorizer, EmbeddedNetwork
+    from ..models.embedded.features import EmbeddedFeatures
+    from ..pipelines.retrieval_features import SIDE
+
     if not isinstance(hosted.colorizer, EmbeddedColorizer):
         raise ValueError(
             f"{hosted.colorizer.spec.title} gives no features to compare pictures by: connect the embedded "
@@ -145,6 +151,8 @@ def _extractor(hosted: host.HostedColorizer) -> FeatureExtractor:
 
 def _load(paths: Sequence[Path]) -> Tensor:
     """Load pictures as one IMAGE, at the size of the first."""
+    from ..pipelines.pictures import load_picture
+
     first = load_picture(paths[0]).rgb
     height, width = first.shape[1:]
     scale = min(1.0, LONGEST_SIDE / max(height, width))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from comfy_api.latest import io
 
-from ..pipelines.colorize import ColorizeSettings
+if TYPE_CHECKING:
+    from ..pipelines.colorize import ColorizeSettings
 
 
 def setting_inputs(*, saturates: str = "the new colour") -> list[io.Input]:
@@ -56,6 +59,8 @@ def make_settings(
     strength: float, saturation: float, temperature: float, size: int, *, as_published: bool = False
 ) -> ColorizeSettings:
     """Return the engine's settings; a temperature or size of 0 is the network's own."""
+    from ..pipelines.colorize import ColorizeSettings
+
     return ColorizeSettings(
         strength=strength,
         saturation=saturation,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..pipelines.shots import ShotDetector
 from . import host
 from .sockets import CATEGORY, image_to_rgb
 from .video import read_again
@@ -51,6 +50,8 @@ class DetectShots(io.ComfyNode):
     @classmethod
     def execute(cls, clip: Input.Video | Tensor) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.shots import ShotDetector
+
         detector = ShotDetector()
         if isinstance(clip, Tensor):
             rgb, _ = image_to_rgb(clip, "clip")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..pipelines.palette import Palette
+if TYPE_CHECKING:
+    from ..pipelines.palette import Palette
+
 
 #: Lightness, chroma and alpha, exact: carries pipelines.merge.LabImage.
 LAB = io.Custom("LAB")
@@ -41,6 +45,8 @@ def image_to_rgb(image: Tensor, name: str) -> tuple[Tensor, Tensor | None]:
 
 def check_palette(palette: Palette, name: str) -> Palette:
     """Return what a PALETTE socket carries; raises ValueError for another pack's socket of the same name."""
+    from ..pipelines.palette import Palette
+
     if not isinstance(palette, Palette):
         raise ValueError(
             f"{name} must come from a palette node of Chrominance, such as Palette Extract, got "

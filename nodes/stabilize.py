@@ -12,7 +12,6 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..color import rgb_to_lab
-from ..pipelines.merge import merge
 from . import host
 from .changes import strength_input
 from .meta_batch import chunk_of, hidden_inputs, meta_batch_input
@@ -68,6 +67,8 @@ class TemporalStabilize(io.ComfyNode):
         meta_batch: Any = None,
     ) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.merge import merge
+
         rgb, _ = image_to_rgb(image, "image")
         seen = rgb if guide is None else image_to_rgb(guide, "guide")[0]
         check_counts(len(rgb), image=len(rgb), guide=len(seen))

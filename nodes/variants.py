@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..color import rgb_to_lightness
-from ..pipelines.colorize import ColorizeSettings
-from ..pipelines.merge import LabImage
-from ..pipelines.variants import LAST_SEED, MOST_VARIANTS, VariantSettings, draw_variants
+from ..pipelines.choices import LAST_SEED, MOST_VARIANTS
 from . import host
 from .settings import make_settings, setting_inputs
 from .sockets import (
@@ -21,6 +21,10 @@ from .sockets import (
     mask_for,
     mask_of_pictures,
 )
+
+if TYPE_CHECKING:
+    from ..pipelines.colorize import ColorizeSettings
+    from ..pipelines.variants import VariantSettings
 
 
 class ColorVariants(io.ComfyNode):
@@ -112,6 +116,8 @@ class ColorVariants(io.ComfyNode):
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.variants import VariantSettings
+
         rgb, alpha = image_to_rgb(image, "image")
         mask = mask_of_pictures(mask, len(rgb))
         settings = make_settings(strength, saturation, temperature, size)
@@ -127,6 +133,9 @@ def _draw(
     settings: ColorizeSettings,
     variants: VariantSettings,
 ) -> io.NodeOutput:
+    from ..pipelines.merge import LabImage
+    from ..pipelines.variants import draw_variants
+
     pictures, _, height, width = rgb.shape
     network = hosted.ready(host.working_memory(hosted.colorizer, settings.size, height, width, 1))
     total = pictures * variants.count

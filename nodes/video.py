@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING
 
 from comfy_api.latest import InputImpl, io
 
-from ..pipelines.colorize import ColorizeSettings, told_palette
-from ..pipelines.palette import Palette
-from ..pipelines.shots import parse_shots, starts_of
 from . import host
 from .published import frames_published, published_input
 from .settings import make_settings, setting_inputs
@@ -22,6 +19,8 @@ if TYPE_CHECKING:
     from comfy_api.latest import Input
 
     from ..models.contract import Colorizer
+    from ..pipelines.colorize import ColorizeSettings
+    from ..pipelines.palette import Palette
     from ..pipelines.video import Frame, Stage, VideoInfo
 
 # What ComfyUI's Save Video can copy into an MP4 file without encoding it again.
@@ -102,6 +101,8 @@ class ColorizeVideo(io.ComfyNode):
         shots: str | None = None,
     ) -> io.NodeOutput:
         """Run the node."""
+        from ..pipelines.shots import parse_shots, starts_of
+
         settings = make_settings(strength, saturation, temperature, size, as_published=as_published)
         hosted = host.hosted(colorizer)
         if as_published and (stabilize or palette is not None):
@@ -188,6 +189,7 @@ def _colour_frames(
     stabilize: float,
     cuts: Sequence[int],
 ) -> Iterator[Frame]:
+    from ..pipelines.colorize import told_palette
     from ..pipelines.video import colorize_frames
 
     report = host.clip_progress(info.frames)

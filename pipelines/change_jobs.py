@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .. import __version__
 from .batch import FAILURES, ClipProgress, Outcome, color_clip, explain, saved
+from .choices import PAIRINGS
 from .clip_sample import SAMPLED_FRAMES, sample_frames
 from .color_map import Change, change_stage
 from .color_match import ColorMatch, ColorSampler
@@ -30,9 +31,6 @@ from .samples import PictureError
 
 # Colours that are taken of a picture where the palette to come has fewer: else what differs is one to it.
 _LEAST_COLORS = 6
-
-#: How colours of two palettes find each other: one by one in their order, or by optimal transport.
-PAIRINGS = ("order", "transport")
 
 
 class Plan(Protocol):

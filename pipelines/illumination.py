@@ -19,6 +19,7 @@ from ..color import (
 )
 from ..models.colorhouse.illumination import IlluminationPredictor, shades_of_grey, shrink
 from ..models.colorhouse.load import load_illumination_predictor
+from .choices import LIGHT_METHODS
 from .color_map import change_exactly, check_picture
 from .light_colors import (
     correlated_temperature,
@@ -30,7 +31,6 @@ from .light_colors import (
 )
 
 __all__ = [
-    "METHODS",
     "Relighting",
     "correlated_temperature",
     "estimate_illumination",
@@ -43,9 +43,6 @@ __all__ = [
     "relight",
     "shipped_predictor",
 ]
-
-#: Ways to find a light, by name: see ``predict_illumination``.
-METHODS = ("learned", "shades of grey", "grey world")
 
 # Powers of the mean of those that are not learned.
 _POWERS = {"shades of grey": 6.0, "grey world": 1.0}
@@ -74,12 +71,12 @@ def predict_illumination(
 ) -> Tensor:
     """Return the lights of pictures [B,3,H,W] sRGB 0..1: linear sRGB of luminance 1, [B,3], neutral all 1.
 
-    ``method``: of METHODS; "learned" asks ``predictor``, by default the one that ships. ``mask``: [1 or B,
-    1,H,W] 0..1, where to look. Black tells nothing: neutral. Raises ValueError for another name, shapes that
-    do not fit, NaN, and a mask that leaves nothing.
+    ``method``: of LIGHT_METHODS; "learned" asks ``predictor``, by default the one that ships. ``mask``:
+    [1 or B,1,H,W] 0..1, where to look. Black tells nothing: neutral. Raises ValueError for another name,
+    shapes that do not fit, NaN, and a mask that leaves nothing.
     """
-    if method not in METHODS:
-        raise ValueError(f"the method must be one of {', '.join(METHODS)}, got {method!r}")
+    if method not in LIGHT_METHODS:
+        raise ValueError(f"the method must be one of {', '.join(LIGHT_METHODS)}, got {method!r}")
     check_picture(rgb, mask)
     if mask is not None:
         mask = mask.to(rgb.device, torch.float32).clamp(0, 1).expand(len(rgb), -1, -1, -1)

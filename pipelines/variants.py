@@ -20,12 +20,10 @@ from torch import Tensor
 from ..color import rgb_to_lightness
 from ..color.ab_bins import ab_bins, annealed_mean, entropy_confidence
 from ..models.contract import Chroma, Colorizer, Conditions
+from .choices import LAST_SEED, MOST_VARIANTS
 from .colorize import Colorized, ColorizeSettings
 from .merge import merge
 from .regions import Cells, Region, belonging_at, cells_of, most_open_region
-
-#: How many variants can be asked for, and the last seed (ComfyUI's).
-MOST_VARIANTS, LAST_SEED = 64, 2**64 - 1
 
 #: Step k of variant i takes the k-th number of the seed, turned by i times the k-th of these: a few variants
 #: spread evenly over what is possible, and each alone is distributed as if it was drawn by itself. The first

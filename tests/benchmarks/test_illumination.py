@@ -11,7 +11,7 @@ from skimage import data
 from chrominance.benchmarks import illumination
 from chrominance.benchmarks.__main__ import BENCHMARKS
 from chrominance.color import delta_e76, linear_rgb_to_rgb, rgb_to_lab, rgb_to_linear_rgb
-from chrominance.pipelines.illumination import METHODS
+from chrominance.pipelines.choices import LIGHT_METHODS
 from chrominance.pipelines.palette import Palette
 
 
@@ -55,7 +55,7 @@ def test_the_angle_between_lights():
 def test_every_way_is_measured():
     photos = [photo("coffee"), photo("chelsea"), photo("astronaut")]
     errors = illumination.measure(photos, 1.6, clip=False)
-    assert list(errors) == ["nothing done", *METHODS, "the light known"]
+    assert list(errors) == ["nothing done", *LIGHT_METHODS, "the light known"]
     means = {way: np.mean(found.delta_e) for way, found in errors.items()}
     assert means["the light known"] < 1 < means["learned"] < means["nothing done"]
     assert np.mean(errors["the light known"].angle) == pytest.approx(0, abs=1e-3)

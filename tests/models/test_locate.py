@@ -13,6 +13,7 @@ from chrominance.models import (
     PUBLISHED,
     NotAFileError,
     find_checkpoints,
+    folders,
     get_published,
     locate,
     resolve_source,
@@ -44,8 +45,8 @@ def test_the_environment_names_the_folder(folder, monkeypatch):
 )
 def test_each_platform_has_its_folder(monkeypatch, tmp_path, platform, variable, expected):
     monkeypatch.delenv("CHROMINANCE_MODELS", raising=False)
-    monkeypatch.setattr(locate, "sys", type(sys)("sys"))
-    monkeypatch.setattr(locate.sys, "platform", platform, raising=False)
+    monkeypatch.setattr(folders, "sys", type(sys)("sys"))
+    monkeypatch.setattr(folders.sys, "platform", platform, raising=False)
     monkeypatch.setattr(Path, "home", staticmethod(lambda: tmp_path))
     if variable:
         monkeypatch.setenv(variable, str(tmp_path))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 
 from chrominance.models import (
+    PUBLISHED,
     REGISTRY,
     KeyMismatchError,
     UnknownSystemError,
@@ -145,3 +148,21 @@ def test_dimension_and_count():
         dimension(shapes, "layers.1.weight", 1)
     with pytest.raises(KeyMismatchError, match=r"lacks layers\.9\.weight"):
         dimension(shapes, "layers.9.weight", 0)
+
+
+def test_every_published_colorizer_has_a_system_here():
+    names = {system.name for system in REGISTRY}
+    assert {entry.system for entry in PUBLISHED if not entry.part_of} <= names
+
+
+def test_the_packages_names_are_imported_when_they_are_asked_for():
+    import chrominance.models as package
+
+    tree = ast.parse(Path(package.__file__).read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    named = {a.name for node in block.body if isinstance(node, ast.ImportFrom) for a in node.names}
+    assert named == set(package.__all__)
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'load_everything'"):
+        _ = package.load_everything

@@ -7,7 +7,7 @@ from skimage import data
 from chrominance.color import linear_rgb_to_rgb, rgb_to_linear_rgb
 from chrominance.nodes.illumination import Illumination
 from chrominance.nodes.lut import ApplyLUT
-from chrominance.pipelines.illumination import METHODS
+from chrominance.pipelines.choices import LIGHT_METHODS
 
 GIVEN = {
     **{"method": "given", "light": "#ffffff", "target": "#ffffff", "kelvin": 0},
@@ -35,7 +35,7 @@ def test_a_known_light_is_taken_away():
     torch.testing.assert_close(ApplyLUT.execute(warm, lut, 1.0)[0], out, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", LIGHT_METHODS)
 def test_the_same_light_more_or_less_is_found_again(method):
     """A picture under another light: what is found changes by as much."""
     first = Illumination.execute(PHOTO, **{**GIVEN, "method": method})[1]

@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,15 @@ import pytest
 import chrominance
 
 ROOT = Path(__file__).parents[2]
+
+# What the schemas need of the engine: choices, limits and types of sockets.
+LIGHT = {
+    "models": {"colorhouse", "colorhouse.illumination", "folders", "published"},
+    "pipelines": {
+        *("choices", "color_lattice", "color_map", "light_colors", "lut", "metrics_sets", "palette"),
+        *("palette_edit", "palette_files", "palette_transport", "replacing", "video_types"),
+    },
+}
 
 
 def nodes():
@@ -201,9 +212,27 @@ def test_no_state_on_the_class(node):
 
 
 def test_importing_the_package_imports_no_engine():
-    import subprocess
-    import sys
-
     code = "import sys, chrominance; print(sorted({'torch', 'av', 'comfy_api'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_nodes_are_listed_without_the_engine():
+    """ComfyUI asks for them at every start: what only a run needs is imported by the run."""
+    code = (
+        "import asyncio, sys, chrominance\n"
+        f"sys.path.append({str(ROOT / 'tests' / 'nodes_api_stubs')!r})\n"
+        "async def ask():\n"
+        "    extension = await chrominance.comfy_entrypoint()\n"
+        "    await extension.on_load()\n"
+        "    return [node.GET_SCHEMA() for node in await extension.get_node_list()]\n"
+        "asyncio.run(ask())\n"
+        "print(*sorted(sys.modules), sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "chrominance.nodes.colorize" in loaded
+    for package in ("models", "pipelines"):
+        inside = {name for name in loaded if name.startswith(f"chrominance.{package}.")}
+        assert inside <= {f"chrominance.{package}.{name}" for name in LIGHT[package]}
+    assert not loaded & {"cv2", "scipy", "skimage", "ray", "PIL.ImageCms"}

@@ -7,8 +7,8 @@ import torch
 from skimage import data
 
 from chrominance.color import linear_rgb_to_rgb, rgb_to_lab, rgb_to_linear_rgb
+from chrominance.pipelines.choices import LIGHT_METHODS
 from chrominance.pipelines.illumination import (
-    METHODS,
     Relighting,
     estimate_illumination,
     predict_illumination,
@@ -136,7 +136,7 @@ def test_a_table_of_it_does_the_same():
     assert (Cube.of(change, 65).apply(rgb) - change.apply(rgb)).abs().max() < 3 / 255
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", LIGHT_METHODS)
 def test_lights_are_found_again(method):
     before = predict_illumination(photo() * 0.9, method)
     assert before.shape == (1, 3) and float(before[0] @ LUMINANCE) == pytest.approx(1, abs=1e-4)
@@ -158,14 +158,14 @@ def test_a_mask_says_where_to_look():
     rgb = torch.cat([gained(photo(), torch.tensor([1.0, 0.8, 0.5])), gained(photo(), COOL / COOL.max())], 3)
     mask = torch.zeros(1, 1, *rgb.shape[2:])
     mask[..., : rgb.shape[3] // 2] = 1
-    for method in METHODS:
+    for method in LIGHT_METHODS:
         left = predict_illumination(rgb, method, mask=mask)[0]
         right = predict_illumination(rgb, method, mask=1 - mask)[0]
         assert left[0] / left[2] > 1.6 * right[0] / right[2]
 
 
 def test_black_is_lit_by_nothing():
-    for method in METHODS:
+    for method in LIGHT_METHODS:
         light = predict_illumination(torch.zeros(1, 3, 9, 7), method)
         assert torch.allclose(light, torch.ones(1, 3), atol=1e-5)
 
