@@ -18,6 +18,7 @@ class ChrominanceExtension(ComfyExtension):
         """Return every node of the pack; a new one gets its line here."""
         from .color_match import ColorMatch, ColorMatchVideo
         from .colorize import AutoColorize
+        from .compare import CompareBeforeAfter
         from .exemplar import ExemplarColorize, ExemplarWarp
         from .exemplar_video import ExemplarVideo
         from .hints import HintColorize
@@ -45,6 +46,7 @@ class ChrominanceExtension(ComfyExtension):
             ColorMetrics,
             ColorVariants,
             ColorizeVideo,
+            CompareBeforeAfter,
             DetectShots,
             ExemplarColorize,
             ExemplarVideo,

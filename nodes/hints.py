@@ -10,6 +10,7 @@ from torch import Tensor
 
 from . import host
 from .colorize import color_pictures
+from .previews import preview
 from .settings import make_settings, setting_inputs
 from .sockets import (
     CATEGORY,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from ..pipelines.colorize import Colorized
     from ..pipelines.hints import Hints
 
+#: The picture that hints are clicked on has at most this size on the page.
+SHOWN_SIDE = 1280
 #: What the hints widget shows while it is empty.
 EXAMPLE = "x,y,#rrggbb in pixels, a line each, such as:\n120,80,#c04030\n300,210,#3060a0,5"
 
@@ -74,10 +77,10 @@ class HintColorize(io.ComfyNode):
                     multiline=True,
                     default="",
                     placeholder=EXAMPLE,
-                    tooltip="A line for each point: x,y,#rrggbb or x,y,#rrggbb,radius, in pixels from the "
-                    'upper left; or JSON, {"unit": "fraction", "points": [{"x": 0.5, "y": 0.2, "color": '
-                    '"#c04030"}]}. May stay empty when hint_mask or hint_image is connected; points lie over '
-                    "them.",
+                    tooltip="Click on the picture below, and a line comes here for each point: x,y,#rrggbb "
+                    "or x,y,#rrggbb,radius, in pixels from the upper left; or JSON, "
+                    '{"unit": "fraction", "points": [{"x": 0.5, "y": 0.2, "color": "#c04030"}]}. May stay '
+                    "empty when hint_mask or hint_image is connected; points lie over them.",
                 ),
                 io.Color.Input(
                     "color",
@@ -150,7 +153,14 @@ class HintColorize(io.ComfyNode):
                 batch=len(pictures),
             )
 
-        return color_pictures(rgb, alpha, host.hosted(colorizer), settings, colour)
+        made = color_pictures(rgb, alpha, host.hosted(colorizer), settings, colour)
+        coloured, _ = image_to_rgb(made[0], "image")
+        shown = {
+            "chrominance_picture": [preview(rgb[0], SHOWN_SIDE)],
+            "chrominance_result": [preview(coloured[0], SHOWN_SIDE)],
+            "chrominance_size": [width, height],
+        }
+        return io.NodeOutput(*made.args, ui=shown)
 
 
 def _gather(hints: str, color: str, mask: Tensor | None, image: Tensor | None) -> Sequence[Hints]:

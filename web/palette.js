@@ -4,6 +4,7 @@
  * that is there, with ! for locked and ~ for unlocked. So it is saved with the workflow, and works without this file.
  */
 import { app } from "../../scripts/app.js";
+import { addStyle, addView, after, element, holdEvents, nodeClass } from "./dom.js";
 
 const SHOWN = new Set(["ChrominancePaletteExtract", "ChrominanceLoadPalette"]);
 const EDITED = "ChrominancePaletteEdit";
@@ -31,21 +32,6 @@ const STYLE = `
 .chrominance-add { flex: 0 0 18px; border: 1px dashed rgb(128 128 128 / .7); border-radius: 4px; align-self: stretch; }
 .chrominance-note { min-height: 13px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; opacity: .8; }
 .chrominance-note.warning { color: #e8a33d; opacity: 1; }`;
-
-function addStyle() {
-  if (document.getElementById("chrominance-palette-style")) return;
-  const style = document.createElement("style");
-  style.id = "chrominance-palette-style";
-  style.textContent = STYLE;
-  document.head.append(style);
-}
-
-function element(tag, name, text) {
-  const made = document.createElement(tag);
-  made.className = name;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
 
 /** A padlock; not every system's fonts have one. */
 function padlock(closed) {
@@ -104,9 +90,7 @@ class PaletteView {
     this.row = element("div", "chrominance-swatches");
     this.note = element("div", "chrominance-note");
     this.root.append(this.row, this.note);
-    // A press on a swatch must not drag the node.
-    for (const kind of ["pointerdown", "mousedown", "dblclick", "contextmenu"])
-      this.row.addEventListener(kind, (event) => event.stopPropagation());
+    holdEvents(this.row);
     if (editable) this.watch();
   }
 
@@ -258,30 +242,13 @@ app.registerExtension({
   name: "Chrominance.Palette",
 
   nodeCreated(node) {
-    const kind = node.comfyClass ?? node.constructor?.comfyClass;
+    const kind = nodeClass(node);
     if (kind !== EDITED && !SHOWN.has(kind)) return;
-    addStyle();
+    addStyle("chrominance-palette-style", STYLE);
     const view = new PaletteView(node, kind === EDITED);
-    const widget = node.addDOMWidget("palette view", "chrominance-palette", view.root, {
-      serialize: false,
-      hideOnZoom: false,
-      getMinHeight: () => HEIGHT,
-      getMaxHeight: () => HEIGHT,
-      getValue: () => "",
-      setValue: () => {},
-    });
-    widget.serialize = false;
-
-    const executed = node.onExecuted;
-    node.onExecuted = function (output) {
-      executed?.apply(this, arguments);
-      view.take(output);
-    };
-    const configured = node.onConfigure;
-    node.onConfigure = function () {
-      configured?.apply(this, arguments);
-      view.draw();
-    };
+    addView(node, "palette view", view.root, HEIGHT, HEIGHT);
+    after(node, "onExecuted", (output) => view.take(output));
+    after(node, "onConfigure", () => view.draw());
     view.draw();
   },
 });

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import folder_paths
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from chrominance.color import lab_to_rgb, rgb_to_lab, rgb_to_lightness
 from chrominance.models.contract import ModelSpec
@@ -53,6 +58,16 @@ def test_points_are_exact_in_every_picture_of_a_batch(pictures, hinted):
     assert torch.allclose(lab.L, before, atol=1e-4) and lab.ab.shape == (3, 2, 33, 47)
     merged = LabMerge.execute(pictures, strength=1.0, saturation=1.0, gamut="reduce", chroma=lab)[0]
     assert torch.allclose(merged, image, atol=1e-6)
+
+
+def test_the_page_gets_the_picture_and_the_result(pictures, hinted):
+    given = {**GIVEN, "hints": f"10,20,{TINT}"}
+    made = HintColorize.execute(pictures, **given, colorizer=hinted)
+    assert made.ui["chrominance_size"] == [47, 33]
+    for name, picture in (("chrominance_picture", pictures[0]), ("chrominance_result", made[0][0])):
+        (shown,) = made.ui[name]
+        with Image.open(Path(folder_paths.get_temp_directory()) / shown["filename"]) as image:
+            assert (np.asarray(image) == (picture * 255).round().numpy()).all()
 
 
 def test_json_and_points_over_a_mask(pictures, hinted):

@@ -46,6 +46,7 @@ RELEASED = {
     ),
     "ChrominanceTemporalStabilizeVideo": (["video", "strength", "look_ahead", "codec", "crf"], ["VIDEO"]),
     "ChrominanceDetectShots": (["clip"], ["STRING", "INT", "STRING"]),
+    "ChrominanceCompare": (["before", "after", "position"], ["IMAGE"]),
     "ChrominanceColorMetrics": (
         ["image", "reference", "kind"],
         ["STRING", "FLOAT", "FLOAT", "FLOAT", "FLOAT", "FLOAT"],

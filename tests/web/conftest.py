@@ -1,0 +1,88 @@
+"""A page with the pack's widgets in a real browser, against a stand-in for ComfyUI's page."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+HERE = Path(__file__).parent
+WEB = HERE.parents[1] / "web"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+SIZE = (200, 100)
+
+
+def browser_path() -> str | None:
+    """Return the browser that CHROMINANCE_BROWSER names, or the first that is installed."""
+    named = os.environ.get("CHROMINANCE_BROWSER")
+    return named or next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    def translate_path(self, path: str) -> str:
+        inside = urlparse(path).path.lstrip("/")
+        if inside.startswith("extensions/chrominance/"):
+            return str(WEB / inside.removeprefix("extensions/chrominance/"))
+        return str(HERE / "page" / inside)
+
+    def do_GET(self) -> None:
+        asked = urlparse(self.path)
+        if asked.path != "/view":
+            return super().do_GET()
+        name = parse_qs(asked.query)["filename"][0]
+        if name == "gone.png":
+            return self.send_error(404)
+        color = {"red.png": "#ff0000", "blue.png": "#0000ff"}.get(name, "#808080")
+        data = io.BytesIO()
+        Image.new("RGB", SIZE, color).save(data, "PNG")
+        self.send_response(200)
+        self.send_header("Content-Type", "image/png")
+        self.end_headers()
+        self.wfile.write(data.getvalue())
+        return None
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = browser_path()
+    if path is None:
+        pytest.skip("no Chromium here: install one, or name it by CHROMINANCE_BROWSER")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The page, with everything loaded; a test fails when a script of ours does."""
+    page = browser.new_page(viewport={"width": 900, "height": 900})
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{address}/index.html")
+    page.wait_for_function("window.ready")
+    yield page
+    page.close()
+    assert errors == []

@@ -1,0 +1,8 @@
+// As much of the page's app as the pack's widgets touch; the real one is met in tests/comfyui/.
+export const app = {
+  extensions: [],
+  registerExtension(extension) {
+    this.extensions.push(extension);
+  },
+};
+window.app = app;
