@@ -39,7 +39,7 @@ class ColorVariants(io.ComfyNode):
             category=CATEGORY,
             description="Draws several plausible colourings of one black-and-white picture to choose from: "
             "they differ where nobody knows the colour, such as clothes, cars and walls, and agree where "
-            "it is not. The lightness and the alpha come through untouched.",
+            "the network is sure. The lightness and the alpha come through untouched.",
             search_aliases=[
                 "color variations",
                 "colorize variations",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 #: Folders at the top that are no part of the installed package.
-APART = {"tests", "docs", "samples", "web", "workflows", "build", "dist"}
+APART = {"tests", "docs", "samples", "web", "workflows", "locales", "subgraphs", "build", "dist"}
 
 
 def listed():
@@ -30,3 +30,11 @@ def test_weights_go_along():
     assert '"chrominance.models.weights" = ["*.safetensors"]' in text
     names = {path.name for path in (ROOT / "models" / "weights").glob("*.safetensors")}
     assert {"embedded.safetensors", "illumination.safetensors", "palette_extractor.safetensors"} <= names
+
+
+def test_what_is_no_code_goes_along():
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^chrominance = \[(.*)\]$", text, re.MULTILINE)
+    folders = {pattern.split("/")[0] for pattern in re.findall(r'"(.*?)"', line)}
+    assert folders == {"web", "locales", "subgraphs", "workflows", "samples"}
+    assert all((ROOT / folder).is_dir() for folder in folders)

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import chrominance
+from chrominance.models import PUBLISHED
 
 FOLDER = Path(__file__).parents[2] / "workflows"
 FILES = sorted(FOLDER.glob("*.json"))
@@ -23,6 +24,12 @@ CORE = json.loads(
 )
 # Drawn by the page alone: they are not in the prompt that ComfyUI runs.
 NOTES = {"MarkdownNote", "Note"}
+# Nodes that a run leaves out: switched off, or passed by.
+OFF_MODES = {2, 4}
+# Published checkpoints, by the names that they have in models/colorization.
+OFF = {entry.local_name for entry in PUBLISHED}
+# Where the page lets models be fetched from, and what it takes for one.
+HOSTS, ENDINGS = ("https://huggingface.co/", "https://civitai.com/"), (".safetensors", ".sft", ".pth", ".pt")
 AFTER_A_RUN = {"fixed", "increment", "decrement", "randomize"}
 
 
@@ -132,7 +139,8 @@ def test_widget_values_are_in_range(path):
         assert len(values) == len(widgets), node["type"]
         for widget, value in zip(widgets, values, strict=True):
             if hasattr(widget, "options"):
-                assert value in widget.options
+                # What is not here is offered by the page, and must not stand in the way of a run.
+                assert value in {*widget.options, *(OFF if node["mode"] in OFF_MODES else ())}
             elif widget.get_io_type() == "STRING":
                 assert isinstance(value, str)
             elif widget.get_io_type() == "BOOLEAN":
@@ -141,6 +149,20 @@ def test_widget_values_are_in_range(path):
                 assert re.fullmatch("#[0-9a-f]{6}", value)
             else:
                 assert widget.min <= value <= widget.max
+
+
+@each_workflow
+def test_loaders_tell_the_page_where_missing_weights_are(path):
+    addresses = {entry.local_name: entry.addresses for entry in PUBLISHED}
+    for node in load(path)["nodes"]:
+        if node["type"] != "ChrominanceLoadColorizer":
+            continue
+        assert node["properties"]["models"]
+        for model in node["properties"]["models"]:
+            assert model["directory"] == "colorization"
+            assert model["url"] in addresses[model["name"]]
+            assert model["url"].startswith(HOSTS)
+            assert model["name"].endswith(ENDINGS)
 
 
 @each_workflow
@@ -161,3 +183,17 @@ def test_it_has_a_thumbnail(path):
 def test_nothing_else_is_in_the_folder():
     names = {path.name for path in FOLDER.iterdir()}
     assert names == {path.with_suffix(end).name for path in FILES for end in (".json", ".jpg")}
+
+
+def test_what_people_come_for_has_a_workflow():
+    assert {path.stem for path in FILES} >= {
+        "colorize_a_photo",
+        "colorize_with_hints",
+        "colorize_from_a_reference",
+        "colorize_a_clip_from_keyframes",
+        "colorize_a_film_by_shots",
+        "recolor_an_illustration",
+        "hold_a_clip_to_a_palette",
+        "colors_of_a_diffusion_model",
+        "compare_colorizers",
+    }

@@ -1,0 +1,44 @@
+"""The nodes' English as ComfyUI's page reads locales: ``python tests/nodes/english.py`` writes it anew.
+
+After a change of a tooltip, run it, and change the other languages where the meaning changed:
+``git diff locales/en`` says which.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+LOCALES = Path(__file__).parents[2] / "locales"
+
+
+def english() -> dict[str, Any]:
+    """Return the page's words for every node: names, descriptions, tooltips."""
+    import chrominance
+
+    async def ask() -> list[Any]:
+        extension = await chrominance.comfy_entrypoint()
+        await extension.on_load()
+        return [node.GET_SCHEMA() for node in await extension.get_node_list()]
+
+    return {
+        schema.node_id: {
+            "display_name": schema.display_name,
+            "description": schema.description,
+            "inputs": {i.id: {"name": i.display_name or i.id, "tooltip": i.tooltip} for i in schema.inputs},
+            "outputs": {
+                str(place): {"name": output.display_name, "tooltip": output.tooltip}
+                for place, output in enumerate(schema.outputs)
+            },
+        }
+        for schema in sorted(asyncio.run(ask()), key=lambda schema: schema.node_id)
+    }
+
+
+if __name__ == "__main__":
+    sys.path.append(str(Path(__file__).parents[1] / "nodes_api_stubs"))
+    text = json.dumps(english(), indent=2, ensure_ascii=False) + "\n"
+    (LOCALES / "en" / "nodeDefs.json").write_text(text, encoding="utf-8")
