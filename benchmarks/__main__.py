@@ -15,6 +15,7 @@ BENCHMARKS = (
     "loading",
     "network",
     "networks",
+    "node_pictures",
     "palette",
     "quality",
     "real_or_fake",

@@ -206,6 +206,17 @@ def test_help_page_exists_and_explains_every_input(node):
 
 
 @each_node
+def test_help_page_shows_a_picture(node):
+    folder = ROOT / chrominance.WEB_DIRECTORY / "docs"
+    name = node.GET_SCHEMA().node_id
+    text = (folder / f"{name}.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"!\[([^\]]+)\]\(([^)]+)\)", text)
+    assert len(shown[0]) > 10
+    assert shown[1] == f"{name}.jpg"
+    assert (folder / shown[1]).stat().st_size < 80_000
+
+
+@each_node
 def test_no_state_on_the_class(node):
     allowed = {"define_schema", "execute", "fingerprint_inputs", "validate_inputs"}
     own = {name for name in vars(node) if not name.startswith("_")}
