@@ -61,9 +61,9 @@ class Pictures:
         loaded = [to_tensor(picture) for picture in free_pictures()]
         self.astronaut, self.coffee, self.cat, self.rocket, self.hopper = loaded
 
-    def automatic(self, rgb: Tensor, **settings: float) -> Tensor:
+    def automatic(self, rgb: Tensor) -> Tensor:
         """Colour [1,3,H,W] by itself."""
-        return colorize(grey(rgb), self.colorizer, ColorizeSettings(**settings)).rgb
+        return colorize(grey(rgb), self.colorizer).rgb
 
     @cached_property
     def features(self) -> EmbeddedFeatures:
