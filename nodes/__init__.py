@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import host
+from . import host, migrations
 
 
 class ChrominanceExtension(ComfyExtension):
     """What ComfyUI asks for the pack's nodes."""
 
     async def on_load(self) -> None:
-        """Make ComfyUI look for checkpoints in models/colorization."""
+        """Make ComfyUI look for checkpoints in models/colorization, and tell it what replaces which node."""
         host.register_model_folder()
+        await migrations.register()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """Return every node of the pack; a new one gets its line here."""

@@ -1,6 +1,7 @@
 """The V3 node API: as much as the nodes touch."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from . import _io as io
 from ._video import VideoFromComponents, VideoFromFile, VideoInput
@@ -15,6 +16,19 @@ class ComfyExtension(ABC):
         """The node classes."""
 
 
+class ComfyAPI:
+    """Calls into a running ComfyUI; ``node_replacement.registered`` is what tests look at."""
+
+    class NodeReplacement:
+        registered: ClassVar[list] = []
+
+        async def register(self, node_replace):
+            self.registered.append(node_replace)
+
+    def __init__(self):
+        self.node_replacement = self.NodeReplacement()
+
+
 class Input:
     Video = VideoInput
 
@@ -24,4 +38,4 @@ class InputImpl:
     VideoFromComponents = VideoFromComponents
 
 
-__all__ = ["ComfyExtension", "Input", "InputImpl", "io"]
+__all__ = ["ComfyAPI", "ComfyExtension", "Input", "InputImpl", "io"]

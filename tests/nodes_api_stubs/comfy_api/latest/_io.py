@@ -337,6 +337,17 @@ class ComfyNode:
         return schema
 
 
+class NodeReplace:
+    """What takes the place of a node that is gone."""
+
+    def __init__(
+        self, new_node_id, old_node_id, old_widget_ids=None, input_mapping=None, output_mapping=None
+    ):
+        self.new_node_id, self.old_node_id = new_node_id, old_node_id
+        self.old_widget_ids = old_widget_ids
+        self.input_mapping, self.output_mapping = input_mapping, output_mapping
+
+
 class NodeOutput:
     def __init__(self, *args, ui=None, expand=None, block_execution=None):
         self.args = args
