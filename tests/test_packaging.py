@@ -84,3 +84,19 @@ def test_the_version_is_one():
         nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
         ours = [node for node in nodes if node["properties"].get("cnr_id") == "chrominance"]
         assert {node["properties"]["ver"] for node in ours} == {version}, path.name
+
+
+def test_the_readme_shows_every_node_with_its_picture():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    row = r'^\| <img src="web/docs/(\w+)\.jpg" width="\d+" alt=""> \| \*\*(.+?)\*\* \|'
+    shown = re.findall(row, text, re.MULTILINE)
+    nodes = json.loads((ROOT / "locales" / "en" / "nodeDefs.json").read_text(encoding="utf-8"))
+    assert dict(shown) == {name: node["display_name"] for name, node in nodes.items()}
+
+
+def test_the_readmes_pictures_and_files_are_there():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r'\]\(((?!http)[^)#]+)\)|src="([^"]+)"', text)
+    files = [one or other for one, other in named]
+    assert len(files) > 30
+    assert not [file for file in files if not (ROOT / file).exists()]

@@ -1,8 +1,8 @@
 """Defects that packs for the same purpose have had, each shown to be absent.
 
 Elsewhere: inputs that do nothing, results that a seed does not fix, pictures held after a run
-(test_every_node.py); models loaded or anything heavy imported at the start (test_schemas.py); a palette fitted
-anew for each frame, hard assignment, posterised ramps (test_recolor.py, tests/pipelines/test_recolor.py).
+(test_every_node.py); models loaded or anything heavy imported at the start (test_schemas.py); a palette
+fitted anew for each frame, hard assignment, posterised ramps (test_recolor.py, here and in tests/pipelines).
 """
 
 from __future__ import annotations
