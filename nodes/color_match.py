@@ -19,7 +19,7 @@ from .changes import (
     strength_input,
 )
 from .meta_batch import chunk_of, hidden_inputs, meta_batch_input
-from .sockets import CATEGORY, LUT, image_to_rgb
+from .sockets import LUT, Menu, image_to_rgb
 from .video import encoding_inputs
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class ColorMatch(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceColorMatch",
             display_name="Color Match",
-            category=CATEGORY,
+            category=Menu.COLOR,
             description="Brings the colours of pictures to those of a reference, whatever both show. A batch "
             "gets one change for all its pictures, so that the frames of a clip cannot flicker.",
             search_aliases=_ALIASES,
@@ -95,7 +95,7 @@ class ColorMatchVideo(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceColorMatchVideo",
             display_name="Color Match Video",
-            category=CATEGORY,
+            category=Menu.VIDEO,
             description="Brings the colours of a clip of any length to those of a reference, by one change "
             "for all of it, so that it cannot flicker, and with a few frames in memory at a time. Sound, "
             "timing and size are kept.",

@@ -15,9 +15,9 @@ from . import host
 from .published import color_published, published_input
 from .settings import make_settings, setting_inputs
 from .sockets import (
-    CATEGORY,
     COLORIZER,
     LAB,
+    Menu,
     fill_image,
     image_to_rgb,
     mask_for,
@@ -41,7 +41,7 @@ class AutoColorize(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceAutoColorize",
             display_name="Auto Colorize",
-            category=CATEGORY,
+            category=Menu.COLORIZE,
             description="Colours black-and-white pictures by themselves, at any size. The lightness and the "
             "alpha come through untouched; colours that are there already are replaced.",
             search_aliases=[

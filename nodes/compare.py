@@ -8,7 +8,7 @@ from torch import Tensor
 
 from . import host
 from .previews import chosen, preview
-from .sockets import CATEGORY, common_count, image_to_rgb, take
+from .sockets import Menu, common_count, image_to_rgb, take
 
 #: Width of the line between the two, as a part of the picture's shorter side.
 _LINE = 1 / 256
@@ -23,7 +23,7 @@ class CompareBeforeAfter(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceCompare",
             display_name="Compare Before and After",
-            category=CATEGORY,
+            category=Menu.COMPARE,
             description="Shows two pictures on the node, one over the other: move over it to see more of the "
             "one or of the other. Gives both in one picture as well, to save or to send.",
             search_aliases=[

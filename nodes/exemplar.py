@@ -16,9 +16,9 @@ from .meta_batch import chunk_of, hidden_inputs, meta_batch_input
 from .published import color_published, one_reference, published_input
 from .settings import make_settings, setting_inputs
 from .sockets import (
-    CATEGORY,
     COLORIZER,
     LAB,
+    Menu,
     fill_image,
     image_to_rgb,
     mask_for,
@@ -50,7 +50,7 @@ class ExemplarWarp(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceExemplarWarp",
             display_name="Exemplar Warp",
-            category=CATEGORY,
+            category=Menu.REFERENCES,
             description="For each place of a black-and-white picture, finds what is like it in any of the "
             "reference pictures and fetches its colour, with how sure that is. No network makes colours up "
             "here: Exemplar Colorize does all in one.",
@@ -121,7 +121,7 @@ class ExemplarColorize(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceExemplarColorize",
             display_name="Exemplar Colorize",
-            category=CATEGORY,
+            category=Menu.REFERENCES,
             description="Colours black-and-white pictures after colour pictures of the same or similar "
             "things: each place takes the colour of what is like it in any of them, and where nothing is, "
             "the network colours by itself. The lightness and the alpha come through untouched.",

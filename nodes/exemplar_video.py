@@ -13,7 +13,7 @@ from . import host
 from .exemplar import gather, reference_inputs
 from .published import frames_published, one_reference, published_input
 from .settings import make_settings, setting_inputs
-from .sockets import CATEGORY, COLORIZER
+from .sockets import COLORIZER, Menu
 from .video import encoding_inputs, read_again, stream
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class ExemplarVideo(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceExemplarVideo",
             display_name="Exemplar Colorize Video",
-            category=CATEGORY,
+            category=Menu.VIDEO,
             description="Colours a clip of any length after reference pictures. A keyframe, a frame of the "
             "clip that you have coloured, is carried along the motion, forward and back, up to the next cut; "
             "other references give their colours to what is like them; the network colours the rest.",

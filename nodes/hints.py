@@ -13,9 +13,9 @@ from .colorize import color_pictures
 from .previews import preview
 from .settings import make_settings, setting_inputs
 from .sockets import (
-    CATEGORY,
     COLORIZER,
     LAB,
+    Menu,
     check_counts,
     check_mask,
     image_to_rgb,
@@ -44,7 +44,7 @@ class HintColorize(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceHintColorize",
             display_name="Hint Colorize",
-            category=CATEGORY,
+            category=Menu.COLORIZE,
             description="Colours black-and-white pictures by colours that you give at points, under a mask "
             "or as painted strokes. They are exact there, spread over what belongs to it, and the network "
             "colours the rest. The lightness and the alpha come through untouched.",

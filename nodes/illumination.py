@@ -10,7 +10,7 @@ from ..pipelines.choices import LIGHT_METHODS
 from ..pipelines.light_colors import HOTTEST
 from . import host
 from .changes import change_pictures, looked_at, strength_input
-from .sockets import CATEGORY, LUT, fill_image, image_to_rgb, mask_for, mask_of_pictures
+from .sockets import LUT, Menu, fill_image, image_to_rgb, mask_for, mask_of_pictures
 
 _GIVEN = "given"
 
@@ -24,7 +24,7 @@ class Illumination(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceIllumination",
             display_name="Illumination",
-            category=CATEGORY,
+            category=Menu.COLOR,
             description="Predicts the colour of the light in pictures and changes it: takes a cast away, or "
             "lights a scene like an evening. As a factor on red, green and blue, as in a camera.",
             search_aliases=[

@@ -12,8 +12,8 @@ from torch import Tensor
 from ..color import lab_to_rgb, rgb_to_lab
 from . import host
 from .sockets import (
-    CATEGORY,
     LAB,
+    Menu,
     check_mask,
     common_count,
     fill_image,
@@ -40,7 +40,7 @@ class LabSplit(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceLabSplit",
             display_name="Lab Split",
-            category=CATEGORY,
+            category=Menu.LAB,
             description="Takes pictures apart into lightness and colour (CIE L*a*b*, D65).",
             search_aliases=[
                 "rgb to lab",
@@ -102,7 +102,7 @@ class LabMerge(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceLabMerge",
             display_name="Lab Merge",
-            category=CATEGORY,
+            category=Menu.LAB,
             description="Puts the colour of one picture under the lightness of another. The lightness comes "
             "through untouched at its own size; the colour may come from a picture of any size, such as a "
             "diffusion model's output.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from comfy_api.latest import io
 
 from . import host
-from .sockets import CATEGORY, COLORIZER
+from .sockets import COLORIZER, Menu
 
 if TYPE_CHECKING:
     from ..models.contract import ModelSpec
@@ -23,7 +23,7 @@ class LoadColorizer(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceLoadColorizer",
             display_name="Load Colorizer",
-            category=CATEGORY,
+            category=Menu.COLORIZE,
             description="Loads the network that proposes colours: the one inside the pack, or a checkpoint "
             f"from models/{host.MODEL_FOLDER}.",
             search_aliases=[

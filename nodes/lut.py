@@ -12,7 +12,7 @@ from torch import Tensor
 from ..pipelines.lut import SIZES
 from . import host
 from .changes import change_clip, change_pictures, mask_input, strength_input
-from .sockets import CATEGORY, LUT
+from .sockets import LUT, Menu
 from .video import encoding_inputs
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class LoadLUT(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceLoadLUT",
             display_name="Load LUT",
-            category=CATEGORY,
+            category=Menu.COLOR,
             description="Reads a look-up table of colours from a .cube file, such as grading programs write: "
             "one curve for each channel, or a cube.",
             search_aliases=["cube file", "3d lut", "color grading", "film look", "look-up table"],
@@ -65,7 +65,7 @@ class ApplyLUT(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceApplyLUT",
             display_name="Apply LUT",
-            category=CATEGORY,
+            category=Menu.COLOR,
             description="Changes the colours of pictures by a look-up table, or by what Palette Recolor, "
             "Color Match or Illumination did to another picture. Between its nodes a table is interpolated "
             "in tetrahedra, which keeps greys grey.",
@@ -94,7 +94,7 @@ class ApplyLUTVideo(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceApplyLUTVideo",
             display_name="Apply LUT to Video",
-            category=CATEGORY,
+            category=Menu.VIDEO,
             description="Changes the colours of a clip of any length by a look-up table, or by what another "
             "node did to a picture, with a few frames in memory at a time. Sound, timing and size are kept.",
             search_aliases=["cube", "3d lut", "color grading", "film look", "video lut"],
@@ -122,7 +122,7 @@ class SaveLUT(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceSaveLUT",
             display_name="Save LUT",
-            category=CATEGORY,
+            category=Menu.COLOR,
             description="Writes a change of colours as a .cube file into ComfyUI's output folder, for "
             "DaVinci Resolve, Premiere, FFmpeg, OBS and whatever else reads one.",
             search_aliases=["export cube", "3d lut", "export lut", "color grading", "look-up table"],

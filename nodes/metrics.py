@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..pipelines.metrics_sets import FREQUENT
 from . import host
-from .sockets import CATEGORY, check_counts, image_to_rgb, take
+from .sockets import Menu, check_counts, image_to_rgb, take
 
 Kind = Literal["pictures", "clip"]
 
@@ -38,7 +38,7 @@ class ColorMetrics(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceColorMetrics",
             display_name="Color Metrics",
-            category=CATEGORY,
+            category=Menu.COMPARE,
             description="Measures coloured pictures: how colourful they are, how far from the true colours "
             "where those are known, and how steady over a clip.",
             search_aliases=[

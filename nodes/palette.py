@@ -15,7 +15,7 @@ from ..pipelines.palette_edit import HARMONIES, SORTS
 from . import host
 from .changes import looked_at, seed_input
 from .meta_batch import chunk_of, hidden_inputs, meta_batch_input
-from .sockets import CATEGORY, PALETTE, check_palette, image_to_rgb
+from .sockets import PALETTE, Menu, check_palette, image_to_rgb
 
 if TYPE_CHECKING:
     from comfy_api.latest import Input
@@ -37,7 +37,7 @@ class PaletteExtract(io.ComfyNode):
         return io.Schema(
             node_id="ChrominancePaletteExtract",
             display_name="Palette Extract",
-            category=CATEGORY,
+            category=Menu.PALETTE,
             description="Finds the few colours that a picture, a batch of pictures or a whole clip is made "
             "of, as one palette for all of it, so that colours never swap from frame to frame.",
             search_aliases=[
@@ -128,7 +128,7 @@ class PaletteEdit(io.ComfyNode):
         return io.Schema(
             node_id="ChrominancePaletteEdit",
             display_name="Palette Edit",
-            category=CATEGORY,
+            category=Menu.PALETTE,
             description="Changes the colours of a palette, or makes one from nothing: by pickers on the "
             "node, by a list of colours, by blending with another palette, by harmonies. Locked colours "
             "stay, here and in Palette Recolor.",
@@ -241,7 +241,7 @@ class PaletteMasks(io.ComfyNode):
         return io.Schema(
             node_id="ChrominancePaletteMasks",
             display_name="Palette Masks",
-            category=CATEGORY,
+            category=Menu.PALETTE,
             description="Shows where the colours of a palette are in a picture: a soft mask for each colour, "
             "together white. What Palette Recolor moves; to select by colour, and to change a region alone.",
             search_aliases=[

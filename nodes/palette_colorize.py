@@ -12,10 +12,10 @@ from . import host
 from .colorize import color_pictures
 from .settings import make_settings, setting_inputs
 from .sockets import (
-    CATEGORY,
     COLORIZER,
     LAB,
     PALETTE,
+    Menu,
     check_palette,
     image_to_rgb,
     mask_for,
@@ -39,7 +39,7 @@ class PaletteColorize(io.ComfyNode):
         return io.Schema(
             node_id="ChrominancePaletteColorize",
             display_name="Palette Colorize",
-            category=CATEGORY,
+            category=Menu.COLORIZE,
             description="Colours black-and-white pictures towards a palette: the network decides what gets "
             "which of its colours, by what the picture shows. For a mood or a scheme; a colour at a certain "
             "place is Hint Colorize's.",

@@ -10,7 +10,7 @@ from ..pipelines.palette_files import FORMATS
 from . import host
 from .lut import fingerprint
 from .palette import doubled, give, palette_outputs
-from .sockets import CATEGORY, PALETTE, check_palette
+from .sockets import PALETTE, Menu, check_palette
 
 if TYPE_CHECKING:
     from ..pipelines.palette import Palette
@@ -27,7 +27,7 @@ class LoadPalette(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceLoadPalette",
             display_name="Load Palette",
-            category=CATEGORY,
+            category=Menu.PALETTE,
             description="Reads a palette from a file: JSON as Save Palette writes it, GIMP's .gpl, Adobe's "
             ".ase, or any text with colours written #rrggbb, such as CSS.",
             search_aliases=["gpl", "ase", "swatches file", "import palette", "css colors", "hex colors"],
@@ -66,7 +66,7 @@ class SavePalette(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceSavePalette",
             display_name="Save Palette",
-            category=CATEGORY,
+            category=Menu.PALETTE,
             description="Writes a palette into ComfyUI's output folder: exactly, as JSON, or for GIMP, "
             "Krita and Inkscape (.gpl), for Adobe's programs (.ase), for web pages (.css), or as a list of "
             "colours (.hex, .txt).",

@@ -20,7 +20,7 @@ from .changes import (
     strength_input,
 )
 from .meta_batch import chunk_of, hidden_inputs, meta_batch_input
-from .sockets import CATEGORY, LUT, PALETTE, check_palette
+from .sockets import LUT, PALETTE, Menu, check_palette
 from .video import encoding_inputs
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class PaletteRecolor(io.ComfyNode):
         return io.Schema(
             node_id="ChrominancePaletteRecolor",
             display_name="Palette Recolor",
-            category=CATEGORY,
+            category=Menu.PALETTE,
             description="Exchanges the colours of a palette in pictures; what is mixed of them follows in "
             "proportion, so gradients stay smooth. What belongs to a locked colour stays.",
             search_aliases=_ALIASES,
@@ -95,7 +95,7 @@ class PaletteRecolorVideo(io.ComfyNode):
         return io.Schema(
             node_id="ChrominancePaletteRecolorVideo",
             display_name="Palette Recolor Video",
-            category=CATEGORY,
+            category=Menu.VIDEO,
             description="Exchanges the colours of a palette in a clip of any length: one decomposition for "
             "all frames, so that nothing flickers, and a few frames in memory at a time. Sound, timing and "
             "size are kept.",

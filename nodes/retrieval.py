@@ -14,7 +14,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from . import host
-from .sockets import CATEGORY, COLORIZER, fill_image, image_to_rgb
+from .sockets import COLORIZER, Menu, fill_image, image_to_rgb
 
 if TYPE_CHECKING:
     from ..models.features import FeatureExtractor
@@ -34,7 +34,7 @@ class FindReference(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceFindReference",
             display_name="Find Reference",
-            category=CATEGORY,
+            category=Menu.REFERENCES,
             description="Looks through a folder of colour pictures for those that show the same kind of "
             "thing as a black-and-white one, in the same light: references to take colours from. The folder "
             "is read once; later runs read only what is new in it.",

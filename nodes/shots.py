@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from . import host
-from .sockets import CATEGORY, image_to_rgb
+from .sockets import Menu, image_to_rgb
 from .video import read_again
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class DetectShots(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceDetectShots",
             display_name="Detect Shots",
-            category=CATEGORY,
+            category=Menu.VIDEO,
             description="Finds where the shots of a clip begin: cuts, fades and dissolves, by lightness "
             "alone, so that it works on black-and-white film.",
             search_aliases=["scene detection", "cut detection", "shot boundary", "split clip", "scenes"],

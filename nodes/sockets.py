@@ -22,8 +22,17 @@ PALETTE = io.Custom("PALETTE")
 #: A change of colours, the same wherever a colour occurs: carries a pipelines.color_map.Change.
 LUT = io.Custom("LUT")
 
-#: Where nodes of the pack stand in ComfyUI's menus.
-CATEGORY = "Chrominance"
+
+class Menu:
+    """Where nodes of the pack stand in ComfyUI's menus; locales/*/main.json has the words."""
+
+    COLORIZE = "Chrominance/Colorize"
+    REFERENCES = "Chrominance/References"
+    VIDEO = "Chrominance/Video"
+    PALETTE = "Chrominance/Palette"
+    COLOR = "Chrominance/Color and Light"
+    LAB = "Chrominance/Lab"
+    COMPARE = "Chrominance/Compare"
 
 
 def image_to_rgb(image: Tensor, name: str) -> tuple[Tensor, Tensor | None]:

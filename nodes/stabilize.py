@@ -15,7 +15,7 @@ from ..color import rgb_to_lab
 from . import host
 from .changes import strength_input
 from .meta_batch import chunk_of, hidden_inputs, meta_batch_input
-from .sockets import CATEGORY, check_counts, fill_image, image_to_rgb, take
+from .sockets import Menu, check_counts, fill_image, image_to_rgb, take
 from .video import encoding_inputs, stream
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class TemporalStabilize(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceTemporalStabilize",
             display_name="Temporal Stabilize",
-            category=CATEGORY,
+            category=Menu.VIDEO,
             description="Takes the flicker out of colours, whoever made them: chroma is averaged along the "
             "motion and begins anew at cuts. The lightness stays as it is. Needs OpenCV, any package of it.",
             search_aliases=_ALIASES,
@@ -115,7 +115,7 @@ class TemporalStabilizeVideo(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceTemporalStabilizeVideo",
             display_name="Temporal Stabilize Video",
-            category=CATEGORY,
+            category=Menu.VIDEO,
             description="Takes the flicker out of a clip's colours, whoever made them, a few frames in "
             "memory at a time: chroma is averaged along the motion and begins anew at cuts. Lightness, "
             "sound and timing are kept. Needs OpenCV, any package of it.",

@@ -13,9 +13,9 @@ from ..pipelines.choices import LAST_SEED, MOST_VARIANTS
 from . import host
 from .settings import make_settings, setting_inputs
 from .sockets import (
-    CATEGORY,
     COLORIZER,
     LAB,
+    Menu,
     fill_image,
     image_to_rgb,
     mask_for,
@@ -36,7 +36,7 @@ class ColorVariants(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceColorVariants",
             display_name="Color Variants",
-            category=CATEGORY,
+            category=Menu.COLORIZE,
             description="Draws several plausible colourings of one black-and-white picture to choose from: "
             "they differ where nobody knows the colour, such as clothes, cars and walls, and agree where "
             "the network is sure. The lightness and the alpha come through untouched.",

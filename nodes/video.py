@@ -13,7 +13,7 @@ from comfy_api.latest import InputImpl, io
 from . import host
 from .published import frames_published, published_input
 from .settings import make_settings, setting_inputs
-from .sockets import CATEGORY, COLORIZER, PALETTE, check_palette
+from .sockets import COLORIZER, PALETTE, Menu, check_palette
 
 if TYPE_CHECKING:
     from comfy_api.latest import Input
@@ -36,7 +36,7 @@ class ColorizeVideo(io.ComfyNode):
         return io.Schema(
             node_id="ChrominanceColorizeVideo",
             display_name="Colorize Video",
-            category=CATEGORY,
+            category=Menu.VIDEO,
             description="Colours a clip of any length by itself, frame by frame, without ever holding more "
             "than a few frames in memory. Sound, timing and size are kept.",
             search_aliases=[

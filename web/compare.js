@@ -2,6 +2,7 @@
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { addStyle, addView, after, element, holdEvents, nodeClass, pictureAddress } from "./dom.js";
+import { loaded, say } from "./words.js";
 
 const COMPARED = "ChrominanceCompare";
 const LEAST_HEIGHT = 220;
@@ -37,25 +38,25 @@ class CompareView {
     this.stage = element("div", "stage");
     this.stage.tabIndex = 0;
     this.stage.setAttribute("role", "slider");
-    this.stage.setAttribute("aria-label", "Before and after");
+    this.stage.setAttribute("aria-label", say("Before and after"));
     this.before = element("img", "before");
     this.after = element("img", "after");
     for (const picture of [this.before, this.after]) {
       picture.draggable = false;
       picture.addEventListener("load", () => this.move(this.at));
     }
-    this.before.alt = "Before";
-    this.after.alt = "After";
+    this.before.alt = say("before");
+    this.after.alt = say("after");
     this.line = element("div", "line");
-    this.tags = [element("span", "tag before", "before"), element("span", "tag after", "after")];
-    this.empty = element("div", "empty", "Run the workflow to compare.");
+    this.tags = [element("span", "tag before", say("before")), element("span", "tag after", say("after"))];
+    this.empty = element("div", "empty", say("Run the workflow to compare."));
     this.stage.append(this.after, this.before, this.line, ...this.tags, this.empty);
     this.row = element("div", "row");
     this.previous = element("button", "", "‹");
-    this.previous.title = "The picture before";
+    this.previous.title = say("The picture before");
     this.count = element("span", "");
     this.next = element("button", "", "›");
-    this.next.title = "The next picture";
+    this.next.title = say("The next picture");
     this.row.append(this.previous, this.count, this.next);
     this.root.append(this.stage, this.row);
     this.listen();
@@ -135,6 +136,8 @@ class CompareView {
 
 app.registerExtension({
   name: "Chrominance.Compare",
+
+  init: () => loaded,
 
   nodeCreated(node) {
     if (nodeClass(node) !== COMPARED) return;

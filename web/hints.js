@@ -7,6 +7,7 @@ import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { addStyle, addView, after, element, holdEvents, nodeClass, pictureAddress } from "./dom.js";
 import { readHints, writeHints } from "./hint_text.js";
+import { loaded, say } from "./words.js";
 
 const HINTED = "ChrominanceHintColorize";
 const LEAST_HEIGHT = 260;
@@ -57,28 +58,28 @@ class HintView {
     this.picker = element("input", "color");
     this.picker.type = "color";
     this.picker.value = "#c04030";
-    this.picker.title = "Colour of the next point, or of the chosen one";
-    this.picker.setAttribute("aria-label", "Colour of a hint");
-    this.dropper = element("button", "dropper", "Pick");
-    this.dropper.title = "Take a colour from anywhere on the screen";
+    this.picker.title = say("Colour of the next point, or of the chosen one");
+    this.picker.setAttribute("aria-label", say("Colour of a hint"));
+    this.dropper = element("button", "dropper", say("Pick"));
+    this.dropper.title = say("Take a colour from anywhere on the screen");
     this.dropper.hidden = !window.EyeDropper;
     this.radius = element("input", "radius");
     Object.assign(this.radius, { type: "number", min: "0", max: "500", step: "1", value: "0" });
-    this.radius.title = "Pixels around the point that have its colour for sure";
-    this.radius.setAttribute("aria-label", "Radius of a hint in pixels");
-    this.remove = element("button", "remove", "Delete");
-    this.remove.title = "Take the chosen point away (or right-click one)";
-    this.clear = element("button", "clear", "Clear");
-    this.clear.title = "Take all points away";
-    this.toggle = element("button", "toggle", "Result");
-    this.toggle.title = "Show the result of the last run under the points";
+    this.radius.title = say("Pixels around the point that have its colour for sure");
+    this.radius.setAttribute("aria-label", say("Radius of a hint in pixels"));
+    this.remove = element("button", "remove", say("Delete"));
+    this.remove.title = say("Take the chosen point away (or right-click one)");
+    this.clear = element("button", "clear", say("Clear"));
+    this.clear.title = say("Take all points away");
+    this.toggle = element("button", "toggle", say("Result"));
+    this.toggle.title = say("Show the result of the last run under the points");
     tools.append(this.picker, this.dropper, this.radius, this.remove, this.clear, this.toggle);
     this.tools = tools;
     this.stage = element("div", "stage");
     this.stage.tabIndex = 0;
     this.picture = element("img", "");
     this.picture.draggable = false;
-    this.picture.alt = "The picture to colour";
+    this.picture.alt = say("The picture to colour");
     this.empty = element("div", "empty");
     this.layer = element("div", "points");
     this.stage.append(this.picture, this.layer, this.empty);
@@ -284,17 +285,18 @@ class HintView {
     this.toggle.classList.toggle("on", this.seen === "result");
     this.picture.hidden = !this.picture.getAttribute("src");
     this.empty.hidden = Boolean(this.size);
-    this.empty.textContent = this.picture.hidden ? "Connect Load Image, or run once, to click on the picture." : "";
+    const nothing = say("Connect Load Image, or run once, to click on the picture.");
+    this.empty.textContent = this.picture.hidden ? nothing : "";
     this.layer.replaceChildren();
     if (!hints || this.chosen >= hints.points.length) this.chosen = -1;
     this.remove.disabled = this.chosen < 0;
     if (!hints) {
-      this.say("The text above is no list of hints: x,y,#rrggbb in each line", true);
+      this.tell(say("The text above is no list of hints: x,y,#rrggbb in each line"), true);
       return;
     }
     this.clear.disabled = !hints.points.length;
     if (!this.size) {
-      this.say(hints.points.length ? `${hints.points.length} points` : "");
+      this.tell(hints.points.length ? say("{count} points", { count: hints.points.length }) : "");
       return;
     }
     let outside = 0;
@@ -307,12 +309,14 @@ class HintView {
       if (point.x >= this.size[0] || point.y >= this.size[1] || point.x < 0 || point.y < 0) outside += 1;
       this.layer.append(dot);
     });
-    if (outside) this.say(`${outside} outside this picture of ${this.size.join(" × ")} pixels`, true);
-    else if (hints.points.length) this.say("Drag a point to move it, right-click it to take it away.");
-    else this.say("Click on the picture: the colour goes there, and spreads over what belongs to it.");
+    if (outside) {
+      const size = this.size.join(" × ");
+      this.tell(say("{count} outside this picture of {size} pixels", { count: outside, size }), true);
+    } else if (hints.points.length) this.tell(say("Drag a point to move it, right-click it to take it away."));
+    else this.tell(say("Click on the picture: the colour goes there, and spreads over what belongs to it."));
   }
 
-  say(text, warning = false) {
+  tell(text, warning = false) {
     this.note.classList.toggle("warning", warning);
     this.note.textContent = text;
     this.note.title = text;
@@ -335,6 +339,8 @@ class HintView {
 
 app.registerExtension({
   name: "Chrominance.Hints",
+
+  init: () => loaded,
 
   nodeCreated(node) {
     if (nodeClass(node) !== HINTED) return;

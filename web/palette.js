@@ -5,6 +5,7 @@
  */
 import { app } from "../../scripts/app.js";
 import { addStyle, addView, after, element, holdEvents, nodeClass } from "./dom.js";
+import { loaded, say } from "./words.js";
 
 const SHOWN = new Set(["ChrominancePaletteExtract", "ChrominanceLoadPalette"]);
 const EDITED = "ChrominancePaletteEdit";
@@ -141,12 +142,13 @@ class PaletteView {
     if (!this.editable) {
       const total = this.made.reduce((sum, one) => sum + one.weight, 0) || 1;
       for (const one of this.made) this.row.append(this.swatch(one.hex, one.weight / total, one.locked));
-      this.say(this.made.length ? this.made.map((one) => one.hex).join(" ") : "Run the workflow to see the colours.");
+      const idle = say("Run the workflow to see the colours.");
+      this.tell(this.made.length ? this.made.map((one) => one.hex).join(" ") : idle);
       return;
     }
     const items = this.items();
     if (!items) {
-      this.say("", "The list of colours has an item that is none: #rrggbb, or -");
+      this.tell("", say("The list of colours has an item that is none: #rrggbb, or -"));
       return;
     }
     const given = this.given;
@@ -162,14 +164,14 @@ class PaletteView {
     });
     if (items.length < MOST_COLORS && !given.length) {
       const add = element("button", "chrominance-add", "+");
-      add.title = "Add a colour";
+      add.title = say("Add a colour");
       add.addEventListener("click", () => this.write([...items, { color: "#808080", lock: "" }]));
       this.row.append(add);
     }
     const idle = given.length
-      ? "Click a colour to change it, its lock to keep it."
-      : "Run once to see the palette that comes in, or add colours.";
-    this.say(items.length || !given.length ? idle : "");
+      ? say("Click a colour to change it, its lock to keep it.")
+      : say("Run once to see the palette that comes in, or add colours.");
+    this.tell(items.length || !given.length ? idle : "");
   }
 
   swatch(hex, share, locked) {
@@ -178,7 +180,7 @@ class PaletteView {
       swatch.style.background = hex;
       swatch.style.color = ink(hex);
     } else swatch.classList.add("unknown");
-    swatch.title = [hex ?? "the colour that comes in", share === undefined ? "" : `${(share * 100).toFixed(1)} %`]
+    swatch.title = [hex ?? say("the colour that comes in"), share === undefined ? "" : `${(share * 100).toFixed(1)} %`]
       .filter(Boolean)
       .join(" · ");
     if (locked && !this.editable) swatch.append(padlock(true));
@@ -191,7 +193,7 @@ class PaletteView {
     const picker = element("input", "");
     picker.type = "color";
     picker.value = items[at].color ?? base?.hex ?? "#808080";
-    picker.setAttribute("aria-label", `Colour ${at + 1}`);
+    picker.setAttribute("aria-label", say("Colour {number}", { number: at + 1 }));
     picker.addEventListener("input", () => {
       // Only the swatch, so that the browser's picker stays open.
       swatch.style.background = picker.value;
@@ -204,7 +206,7 @@ class PaletteView {
     });
     const lock = element("button", locked ? "on" : "");
     lock.append(padlock(locked));
-    lock.title = locked ? "Locked: stays as it is" : "Lock";
+    lock.title = locked ? say("Locked: stays as it is") : say("Lock");
     lock.addEventListener("click", () => {
       const wanted = !locked;
       items[at].lock = wanted === Boolean(base?.locked) ? "" : wanted ? "!" : "~";
@@ -221,7 +223,7 @@ class PaletteView {
     swatch.insertBefore(lock, picker.nextSibling);
   }
 
-  say(text, warning = this.warning) {
+  tell(text, warning = this.warning) {
     this.note.classList.toggle("warning", Boolean(warning));
     this.note.textContent = warning || text;
     this.note.title = warning || text;
@@ -240,6 +242,8 @@ class PaletteView {
 
 app.registerExtension({
   name: "Chrominance.Palette",
+
+  init: () => loaded,
 
   nodeCreated(node) {
     const kind = nodeClass(node);

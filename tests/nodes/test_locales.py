@@ -6,6 +6,8 @@ from collections import Counter
 
 import pytest
 
+from chrominance.nodes.sockets import Menu
+
 from .english import LOCALES, english
 
 LANGUAGES = ("de", "es", "fr", "ja", "zh")
@@ -59,3 +61,12 @@ def test_sentences_are_in_that_language(language):
 def test_no_two_nodes_have_one_name(language):
     names = [node["display_name"] for node in words(language).values()]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
+def test_the_menus_are_named(language):
+    menus = {text.split("/")[1] for name, text in vars(Menu).items() if name.isupper()}
+    named = json.loads((LOCALES / language / "main.json").read_text(encoding="utf-8"))["nodeCategories"]
+    assert set(named) == menus
+    assert all(named.values())
+    assert len(set(named.values())) == len(named)

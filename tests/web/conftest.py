@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 import os
 import shutil
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlparse
 
 import pytest
@@ -29,6 +31,12 @@ def browser_path() -> str | None:
     return named or next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
+def words() -> dict[str, Any]:
+    """Return what ComfyUI's /i18n gives of the pack's main.json files."""
+    files = (HERE.parents[1] / "locales").glob("*/main.json")
+    return {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in files}
+
+
 class _Handler(SimpleHTTPRequestHandler):
     def translate_path(self, path: str) -> str:
         inside = urlparse(path).path.lstrip("/")
@@ -38,6 +46,8 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         asked = urlparse(self.path)
+        if asked.path == "/i18n":
+            return self._send("application/json", json.dumps(words()).encode())
         if asked.path != "/view":
             return super().do_GET()
         name = parse_qs(asked.query)["filename"][0]
@@ -46,11 +56,13 @@ class _Handler(SimpleHTTPRequestHandler):
         color = {"red.png": "#ff0000", "blue.png": "#0000ff"}.get(name, "#808080")
         data = io.BytesIO()
         Image.new("RGB", SIZE, color).save(data, "PNG")
+        return self._send("image/png", data.getvalue())
+
+    def _send(self, kind: str, data: bytes) -> None:
         self.send_response(200)
-        self.send_header("Content-Type", "image/png")
+        self.send_header("Content-Type", kind)
         self.end_headers()
-        self.wfile.write(data.getvalue())
-        return None
+        self.wfile.write(data)
 
     def log_message(self, *_: object) -> None:
         pass

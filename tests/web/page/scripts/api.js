@@ -1,3 +1,4 @@
 export const api = {
   apiURL: (path) => path,
+  fetchApi: (path) => fetch(path),
 };
