@@ -18,6 +18,7 @@ from ..models.colorhouse import illumination, palette_extractor
 from ..models.colorhouse.illumination import IlluminationPredictor
 from ..models.colorhouse.palette_extractor import PaletteExtractor
 from ..pipelines.photo_set import PhotoSet, read_categories
+from . import colorhouse
 from .embedded import EmbeddedTrainer, Places, Recipe
 from .illumination import illumination_loss
 from .palette_extractor import palette_loss
@@ -25,6 +26,14 @@ from .plot import plot_log
 from .review import Review
 from .small import Loss, SmallRecipe, SmallTrainer
 from .thumbnails import load_thumbnails
+
+#: What of ColorHouse is trained, in this order.
+STAGES: dict[str, Loss] = {
+    "exemplar": colorhouse.exemplar_loss,
+    "palette": colorhouse.palette_loss,
+    "both": colorhouse.both_loss,
+}
+STAGES_HELP = "the generator by exemplars, then palettes and lights into its space, then both together"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, what in (
         ("illumination", "train the predictor of a picture's light"),
         ("palette_extractor", "train the extractor of five colours"),
+        ("colorhouse", "train ColorHouse's generator, which gives pictures other colours"),
     ):
         p = commands.add_parser(name, help=what)
         p.add_argument("--data", nargs="+", required=True, type=Path, help="tars or folders of colour photos")
@@ -75,6 +85,9 @@ def _parser() -> argparse.ArgumentParser:
             p.add_argument(
                 flag, type=type(item.default), default=item.default, help=f"default {item.default}"
             )
+        if name == "colorhouse":
+            p.add_argument("--stage", choices=sorted(STAGES), default="exemplar", help=STAGES_HELP)
+            p.add_argument("--from", dest="start", type=Path, help="begin with these weights")
         p.set_defaults(run=train_small, network=name)
     p = commands.add_parser("plot", help="draw the log of a run")
     p.add_argument("state", type=Path, help="the --state folder of the run")
@@ -130,16 +143,25 @@ def train_small(options: argparse.Namespace) -> None:
     networks: dict[str, tuple[Callable[[], nn.Module], Loss, int]] = {
         "illumination": (IlluminationPredictor, illumination_loss, illumination.SIZE),
         "palette_extractor": (PaletteExtractor, palette_loss, palette_extractor.SIZE),
+        "colorhouse": (colorhouse.build_network, STAGES[getattr(options, "stage", "both")], colorhouse.SIZE),
     }
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     recipe = SmallRecipe(**{item.name: getattr(options, item.name) for item in fields(SmallRecipe)})
     build, loss, size = networks[options.network]
-    trainer = SmallTrainer(options.network, build(), loss, size, recipe, options.state)
+    network = build()
+    if getattr(options, "stage", None) == "palette":
+        # The generator and its space of colours stay: what is learned is the way into it.
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(name.startswith("palette."))
+    trainer = SmallTrainer(options.network, network, loss, size, recipe, options.state)
     if options.resume and (options.state / "state.pt").is_file():
         trainer.resume()
         logging.info("resumed at %d samples", trainer.samples)
+    elif getattr(options, "start", None):
+        trainer.start_from(load_file(options.start))
+        logging.info("started from %s", options.start)
     elif options.resume:
         trainer.start_from(load_file(shipped_weights(options.network)))
         logging.info("started from the shipped weights")
