@@ -19,6 +19,7 @@ from ..models.colorhouse.illumination import IlluminationPredictor
 from ..models.colorhouse.palette_extractor import PaletteExtractor
 from ..pipelines.photo_set import PhotoSet, read_categories
 from . import colorhouse
+from .adversarial import AdversarialTrainer
 from .embedded import EmbeddedTrainer, Places, Recipe
 from .illumination import illumination_loss
 from .palette_extractor import palette_loss
@@ -66,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
         kind = type(item.default)
         flag = "--" + item.name.replace("_", "-")
         p.add_argument(flag, type=kind, default=item.default, help=f"default {item.default}")
+    p.add_argument(
+        "--adversarial",
+        type=float,
+        default=0.0,
+        help="weight of a discriminator's judgement beside the classification: more vivid (default none)",
+    )
     p.set_defaults(run=train_embedded)
     for name, what in (
         ("illumination", "train the predictor of a picture's light"),
@@ -121,7 +128,12 @@ def train_embedded(options: argparse.Namespace) -> None:
     dropped = photos.drop_unusable()
     logging.info("%d photos, %d more left out as broken or grey", len(photos), dropped)
     review = Review(PhotoSet(options.validate), options.state) if options.validate else None
-    trainer = EmbeddedTrainer(photos, recipe, Places(options.state, options.minutes, review))
+    places = Places(options.state, options.minutes, review)
+    trainer = (
+        AdversarialTrainer(photos, recipe, places, options.adversarial)
+        if options.adversarial
+        else EmbeddedTrainer(photos, recipe, places)
+    )
     checkpoint = options.state / "state.pt"
     if options.resume and checkpoint.is_file():
         trainer.resume(checkpoint)

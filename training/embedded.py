@@ -40,7 +40,7 @@ _CONDITION_KEYS = (
 #: Stages of the encoder that stay as pretrained: edges and textures need no retraining.
 _FROZEN_STAGES = 2
 #: Temperature of the annealed mean that is trained, and that the network is used at.
-_TEMPERATURE = 0.38
+TEMPERATURE = 0.38
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,20 @@ class Places:
     #: Called with the averaged network after each checkpoint (validation, sample sheets).
     review: Callable[[EmbeddedNetwork, int], dict[str, float]] | None = None
     extra: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What the network made of a batch, and the truth.
+
+    ``logits``: [B,313,h,w]; ``ab``: [B,2,h,w] the true chroma; ``L``: [B,1,h,w] the lightness that it saw;
+    ``given``: [B], which samples had a condition.
+    """
+
+    logits: Tensor
+    ab: Tensor
+    L: Tensor
+    given: Tensor
 
 
 class EmbeddedTrainer:
@@ -186,6 +200,10 @@ class EmbeddedTrainer:
 
     def loss(self, batch: Batch, dtype: torch.dtype) -> Tensor:
         """Return the loss of one batch."""
+        return self._loss_of(self.predict(batch, dtype))
+
+    def predict(self, batch: Batch, dtype: torch.dtype) -> Predicted:
+        """Run the network on one batch, with whatever a user might know of it."""
         rgb, references = (
             torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
             for pixels in (batch.pixels, batch.references)
@@ -198,13 +216,16 @@ class EmbeddedTrainer:
         known = simulate(rgb, shown, references, batch.rng, self.recipe.mix())
         with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
             logits = self.network(seen[:, :1].to(self.device), *self.encode(known))
-        loss = rebalanced_cross_entropy(logits, ab, self.targets, self.weights)
         given = (known.kind > 0) | (known.local[:, 2].amax((1, 2)) > 0)
-        if self.recipe.distance and bool(given.any()):
-            rows = given.nonzero()[:, 0].to(self.device)
-            mean = annealed_mean(logits[rows], _TEMPERATURE)
-            distance = (mean - ab[rows]).square().sum(1).add(1).sqrt().mean() / 110
-            loss = loss + self.recipe.distance * distance * len(rows) / len(logits)
+        return Predicted(logits, ab, F.avg_pool2d(seen[:, :1], STRIDE).to(self.device), given)
+
+    def _loss_of(self, made: Predicted) -> Tensor:
+        loss = rebalanced_cross_entropy(made.logits, made.ab, self.targets, self.weights)
+        if self.recipe.distance and bool(made.given.any()):
+            rows = made.given.nonzero()[:, 0].to(self.device)
+            mean = annealed_mean(made.logits[rows], TEMPERATURE)
+            distance = (mean - made.ab[rows]).square().sum(1).add(1).sqrt().mean() / 110
+            loss = loss + self.recipe.distance * distance * len(rows) / len(made.logits)
         return loss
 
     def encode(self, known: Simulated) -> tuple[Tensor, Tensor, Tensor]:

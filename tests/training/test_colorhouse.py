@@ -42,7 +42,7 @@ def test_similarity_agrees_with_scikit_image(pictures):
             full=True,
         )
         got = colorhouse.similarity(one, other)[0, 0]
-        np.testing.assert_allclose(got.numpy(), expected[3:-3, 3:-3], atol=1e-3)  # float32 here, float64 there
+        np.testing.assert_allclose(got.numpy(), expected[3:-3, 3:-3], atol=1e-3)
 
 
 def test_the_sliced_distance_of_a_shift_is_the_shift(pictures):
