@@ -8,6 +8,7 @@ import sys
 #: Benchmarks by name; each module has ``main(argv)``.
 BENCHMARKS = (
     "color",
+    "colorhouse",
     "contact_sheet",
     "correspondence",
     "exemplar",
