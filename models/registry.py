@@ -27,6 +27,7 @@ REGISTRY: tuple[System, ...] = (
     he2018.SYSTEM,
     exemplar_video.SYSTEM,
     color2embed.SYSTEM,
+    color2embed.OWN,
     colormnet.SYSTEM,
     *ddcolor.SYSTEMS,
     *deoldify.SYSTEMS,

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,19 +15,23 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ..models import shipped_weights
+from ..models.color2embed.network import Color2Embed
 from ..models.colorhouse import illumination, palette_extractor
 from ..models.colorhouse.illumination import IlluminationPredictor
 from ..models.colorhouse.palette_extractor import PaletteExtractor
 from ..pipelines.photo_set import PhotoSet, read_categories
 from . import colorhouse
 from .adversarial import AdversarialTrainer
+from .color2embed import color2embed_loss
 from .embedded import EmbeddedTrainer, Places, Recipe
 from .illumination import illumination_loss
 from .palette_extractor import palette_loss
+from .perceptual import PerceptualDistance
+from .photos import draw_photos
 from .plot import plot_log
 from .review import Review
 from .small import Loss, SmallRecipe, SmallTrainer
-from .thumbnails import load_thumbnails
+from .thumbnails import SIDE, draw_batch, load_thumbnails
 
 #: What of ColorHouse is trained, in this order.
 STAGES: dict[str, Loss] = {
@@ -78,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         ("illumination", "train the predictor of a picture's light"),
         ("palette_extractor", "train the extractor of five colours"),
         ("colorhouse", "train ColorHouse's generator, which gives pictures other colours"),
+        ("color2embed", "train Color2Embed's published architecture, which colours after a reference"),
     ):
         p = commands.add_parser(name, help=what)
         p.add_argument("--data", nargs="+", required=True, type=Path, help="tars or folders of colour photos")
@@ -95,6 +101,10 @@ def _parser() -> argparse.ArgumentParser:
         if name == "colorhouse":
             p.add_argument("--stage", choices=sorted(STAGES), default="exemplar", help=STAGES_HELP)
             p.add_argument("--from", dest="start", type=Path, help="begin with these weights")
+        if name == "color2embed":
+            p.add_argument("--perceptual", type=Path, help="a VGG19, for the distance of what pictures show")
+        if name in ("colorhouse", "color2embed"):
+            p.add_argument("--size", type=int, default=64, help="side of the pictures (default %(default)s)")
         p.set_defaults(run=train_small, network=name)
     p = commands.add_parser("plot", help="draw the log of a run")
     p.add_argument("state", type=Path, help="the --state folder of the run")
@@ -156,12 +166,14 @@ def train_small(options: argparse.Namespace) -> None:
         "illumination": (IlluminationPredictor, illumination_loss, illumination.SIZE),
         "palette_extractor": (PaletteExtractor, palette_loss, palette_extractor.SIZE),
         "colorhouse": (colorhouse.build_network, STAGES[getattr(options, "stage", "both")], colorhouse.SIZE),
+        "color2embed": (Color2Embed, color2embed_loss(_perceptual(options)), colorhouse.SIZE),
     }
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     recipe = SmallRecipe(**{item.name: getattr(options, item.name) for item in fields(SmallRecipe)})
     build, loss, size = networks[options.network]
+    size = getattr(options, "size", size)
     network = build()
     if getattr(options, "stage", None) == "palette":
         # The generator and its space of colours stay: what is learned is the way into it.
@@ -182,7 +194,14 @@ def train_small(options: argparse.Namespace) -> None:
     photos = PhotoSet(options.data)
     photos.drop_unusable()
     logging.info("%d photos", len(photos))
-    trainer.run(load_thumbnails(photos), None if options.hours is None else options.hours * 3600)
+    # Small pictures are kept in memory; larger ones are cut from the photos each time.
+    draw = partial(draw_batch, load_thumbnails(photos)) if size <= SIDE else partial(draw_photos, photos)
+    trainer.run(draw, None if options.hours is None else options.hours * 3600)
+
+
+def _perceptual(options: argparse.Namespace) -> PerceptualDistance | None:
+    path = getattr(options, "perceptual", None)
+    return None if path is None else PerceptualDistance(path)
 
 
 if __name__ == "__main__":

@@ -326,7 +326,9 @@ def export(network: nn.Module, path: Path, **metadata: object) -> None:
 
     Raises OverflowError if a weight does not fit fp16.
     """
-    tensors = {k: v.detach().cpu().half().contiguous() for k, v in network.state_dict().items()}
+    state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    # Counters of normalisations are whole numbers.
+    tensors = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
     for name, value in tensors.items():
         if not torch.isfinite(value).all():
             raise OverflowError(f"{name} does not fit fp16: train on with a lower rate before exporting")

@@ -30,6 +30,12 @@ def random_crop(photo: Image.Image, size: int, rng: np.random.Generator) -> np.n
     return pixels[:, ::-1] if rng.random() < 0.5 else pixels
 
 
+def draw_photos(photos: PhotoSet, size: int, batch: int, rng: np.random.Generator) -> Tensor:
+    """Return random parts of random photos: sRGB [batch,3,size,size] 0..1."""
+    parts = [random_crop(photos.load(int(n)), size, rng) for n in rng.integers(len(photos), size=batch)]
+    return torch.from_numpy(np.stack(parts)).permute(0, 3, 1, 2).float() / 255
+
+
 def degrade_lightness(L: Tensor, rng: np.random.Generator) -> Tensor:
     """Make the luminance of clean photos look like that of old ones, each fault by chance.
 

@@ -1,4 +1,4 @@
-"""Training of small networks on thumbnails: one loop, whatever is learned."""
+"""Training of networks that one loss teaches: one loop, whatever is learned."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .averaging import AveragedWeights
 from .embedded import export
-from .thumbnails import draw_batch
 
 logger = logging.getLogger(__name__)
 
+#: Draws pictures, sRGB [batch,3,size,size] 0..1, from a size, how many, and a generator.
+Draw = Callable[[int, int, np.random.Generator], Tensor]
 #: From a network, pictures [B,3,S,S] sRGB 0..1 and a generator to what is to become small.
 Loss = Callable[[nn.Module, Tensor, np.random.Generator], Tensor]
 
@@ -79,8 +79,8 @@ class SmallTrainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.samples = state["samples"]
 
-    def run(self, thumbnails: NDArray[np.uint8], stop_after: float | None = None) -> None:
-        """Train until the recipe's samples are seen, or for ``stop_after`` seconds; save at the end."""
+    def run(self, draw: Draw, stop_after: float | None = None) -> None:
+        """Train on what ``draw`` gives, to the recipe's end or for ``stop_after`` seconds; then save."""
         recipe, begin = self.recipe, time.monotonic()
         saved = logged = begin
         seen, losses = self.samples, []
@@ -92,7 +92,7 @@ class SmallTrainer:
             rng = np.random.default_rng([recipe.seed, self.samples])
             for group in self.optimizer.param_groups:
                 group["lr"] = recipe.rate_at(self.samples)
-            loss = self.loss(self.network, draw_batch(thumbnails, self.size, recipe.batch, rng), rng)
+            loss = self.loss(self.network, draw(self.size, recipe.batch, rng), rng)
             if not torch.isfinite(loss):
                 raise FloatingPointError(
                     f"the loss is {loss.item()} after {self.samples} samples: lower --rate"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import nn
 
 from ..contract import ModelSpec
@@ -78,9 +80,9 @@ def remap(state: State) -> State:
     return out
 
 
-def _make(network: nn.Module) -> Color2EmbedColorizer:
+def _make(network: nn.Module, spec: ModelSpec) -> Color2EmbedColorizer:
     assert isinstance(network, Color2Embed)
-    return Color2EmbedColorizer(network, SPEC)
+    return Color2EmbedColorizer(network, spec)
 
 
 SYSTEM = System(
@@ -97,8 +99,30 @@ SYSTEM = System(
         "colorUNet.outc.2.weight": (2, 64, 3, 3),
     },
     build=lambda shapes: Color2Embed(),
-    make=lambda network, metadata: _make(network),
+    make=lambda network, metadata: _make(network, SPEC),
     remap=remap,
 )
 
-__all__ = ["SPEC", "SYSTEM", "Color2Embed", "Color2EmbedColorizer"]
+#: What ``training color2embed`` writes: the same network, under the names that it has here.
+OWN_SPEC = replace(
+    SPEC,
+    system="color2embed_own",
+    title="Color2Embed, trained by its user",
+    code_licence="Apache-2.0",
+    weights_licence="whoever trained them decides",
+)
+OWN = System(
+    spec=OWN_SPEC,
+    signature={
+        "encoder.vgg.conv1_1.weight": (64, 3, 3, 3),
+        "encoder.shrink.0.weight": (512, 512, 4, 4),
+        "encoder.mix.4.weight": (512, 256),
+        "unet.inc.0.weight": (64, 1, 3, 3),
+        "unet.up.0.modulated.weight": (256, 256, 3, 3),
+        "unet.outc.2.weight": (2, 64, 3, 3),
+    },
+    build=lambda shapes: Color2Embed(),
+    make=lambda network, metadata: _make(network, OWN_SPEC),
+)
+
+__all__ = ["OWN", "SPEC", "SYSTEM", "Color2Embed", "Color2EmbedColorizer"]

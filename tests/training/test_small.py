@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def test_a_batch_is_parts_of_thumbnails_by_seed(thumbnails):
 def test_the_same_seed_gives_the_same_weights(thumbnails, tmp_path):
     runs = [trainer(tmp_path / name) for name in ("a", "b")]
     for run in runs:
-        run.run(thumbnails)
+        run.run(partial(draw_batch, thumbnails))
     assert same(runs[0].network, runs[1].network) and same(runs[0].averaged.network, runs[1].averaged.network)
     # Not byte by byte: safetensors writes its metadata in any order.
     one, two = (load_file(tmp_path / name / "palette_extractor.safetensors") for name in ("a", "b"))
@@ -90,9 +91,9 @@ def test_the_same_seed_gives_the_same_weights(thumbnails, tmp_path):
 
 def test_a_resumed_run_is_the_same_run(thumbnails, tmp_path):
     whole = trainer(tmp_path / "whole")
-    whole.run(thumbnails)
+    whole.run(partial(draw_batch, thumbnails))
     first = trainer(tmp_path / "parts")
-    first.run(thumbnails, stop_after=0)  # saves before its first step
+    first.run(partial(draw_batch, thumbnails), stop_after=0)  # saves before its first step
     assert first.samples == 0
     steps = 0
 
@@ -105,12 +106,12 @@ def test_a_resumed_run_is_the_same_run(thumbnails, tmp_path):
 
     first.loss = loss
     with pytest.raises(KeyboardInterrupt):
-        first.run(thumbnails)
+        first.run(partial(draw_batch, thumbnails))
     first.save()
     second = trainer(tmp_path / "parts")
     second.resume()
     assert second.samples == 24
-    second.run(thumbnails)
+    second.run(partial(draw_batch, thumbnails))
     assert same(second.network, whole.network) and same(second.averaged.network, whole.averaged.network)
 
 
@@ -125,7 +126,7 @@ def test_it_learns_and_what_it_writes_can_be_loaded(kind, load, thumbnails, tmp_
 
     before = loss()
     run.network.train()
-    run.run(thumbnails)
+    run.run(partial(draw_batch, thumbnails))
     assert loss() < (0.85 if kind == "palette" else 0.97) * before
     name = "palette_extractor" if kind == "palette" else "illumination"
     network = (load or load_illumination_predictor)(tmp_path / f"{name}.safetensors")
@@ -137,7 +138,7 @@ def test_a_loss_that_is_none_stops_the_run(thumbnails, tmp_path):
     run = trainer(tmp_path)
     run.loss = lambda network, rgb, rng: torch.tensor(float("nan"))
     with pytest.raises(FloatingPointError, match="lower --rate"):
-        run.run(thumbnails)
+        run.run(partial(draw_batch, thumbnails))
 
 
 def test_the_command(folder, tmp_path, capsys):
@@ -157,7 +158,7 @@ def test_the_command(folder, tmp_path, capsys):
 def test_the_log_has_lines_of_numbers(thumbnails, tmp_path, monkeypatch):
     times = iter(np.arange(0, 1e6, 31.0))
     monkeypatch.setattr("chrominance.training.small.time.monotonic", lambda: next(times))
-    trainer(tmp_path).run(thumbnails)
+    trainer(tmp_path).run(partial(draw_batch, thumbnails))
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert len(lines) >= 4 and all(set(line) == {"samples", "loss", "rate", "speed"} for line in lines)
     assert [line["samples"] for line in lines] == sorted(line["samples"] for line in lines)
