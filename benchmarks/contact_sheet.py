@@ -13,13 +13,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from ..models import Colorizer, load_colorizer
 from ..pipelines.colorize import ColorizeSettings, colorize
+from .picture_rows import fitted, to_pixels, to_tensor
 from .quality import grey
 
 
@@ -36,14 +36,9 @@ def free_pictures() -> list[Image.Image]:
 
 def pair(picture: Image.Image, colorizer: Colorizer, settings: ColorizeSettings, height: int) -> Tensor:
     """Return grey and coloured side by side, [3,height,w] 0..1; the colouring is done at full size."""
-    rgb = torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)[None].float() / 255
-    before = grey(rgb)
+    before = grey(to_tensor(picture))
     after = colorize(before, colorizer, settings).rgb
-    both = torch.cat([before, after], 3)
-    width = round(both.shape[3] * height / both.shape[2])
-    return torch.nn.functional.interpolate(
-        both, size=(height, width), mode="bilinear", antialias=True, align_corners=False
-    )[0]
+    return fitted(torch.cat([before, after], 3), height)
 
 
 def sheet(pairs: Sequence[Tensor], width: int) -> Image.Image:
@@ -61,7 +56,7 @@ def sheet(pairs: Sequence[Tensor], width: int) -> Image.Image:
             cut = item[..., : width - x]
             page[:, r * (height + 8) : r * (height + 8) + height, x : x + cut.shape[2]] = cut
             x += item.shape[2] + 8
-    return Image.fromarray(page.clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy())
+    return Image.fromarray(to_pixels(page))
 
 
 def main(argv: list[str] | None = None) -> int:

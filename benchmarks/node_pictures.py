@@ -43,11 +43,13 @@ from ..pipelines.variants import VariantSettings, draw_variants
 from .contact_sheet import free_pictures
 from .picture_rows import GAP, HEIGHT, column, film, fitted, framed, row, split_picture, to_pixels, to_tensor
 from .quality import grey
-from .samples import _pan
+from .samples import pan
 
 #: JPEG quality: the pictures ship, so they are small.
 QUALITY = 84
 _FRAMES = 16
+# Height of the swatches beneath a picture.
+_SWATCHES = 34
 _WARM = Palette.from_hex(["#2b2d42", "#c8553d", "#f2c078", "#faedca", "#588b8b"])
 _COOL = Palette.from_hex(["#14213d", "#2a6f97", "#89c2d9", "#e9ecef", "#6a4c93"])
 
@@ -89,11 +91,11 @@ class Pictures:
 
 def _pan_over(rgb: Tensor) -> Tensor:
     """Return a short camera move over a picture, [N,3,H,W]."""
-    frames = list(_pan(Image.fromarray(to_pixels(rgb[0])), (1.3, 1.5), 0.4))[:_FRAMES]
+    frames = list(pan(Image.fromarray(to_pixels(rgb[0])), (1.3, 1.5), 0.4))[:_FRAMES]
     return torch.cat([to_tensor(frame) for frame in frames])
 
 
-def swatches(palette: Palette, width: int, height: int = 34) -> Tensor:
+def swatches(palette: Palette, width: int, height: int = _SWATCHES) -> Tensor:
     """Return a palette's colours as a strip [3,height,width]."""
     return swatch_picture(palette, width, height)[:3]
 
@@ -207,7 +209,7 @@ def _palette_masks(p: Pictures) -> Tensor:
 
 
 def _over(picture: Tensor) -> Tensor:
-    return F.pad(picture, (0, 0, 0, 34 + GAP), value=1.0)
+    return F.pad(picture, (0, 0, 0, _SWATCHES + GAP), value=1.0)
 
 
 def _recolored(p: Pictures, rgb: Tensor) -> tuple[Tensor, Palette, Palette]:
@@ -275,7 +277,7 @@ def _metrics(p: Pictures) -> Tensor:
 def _shots(p: Pictures) -> Tensor:
     pictures = [Image.fromarray(to_pixels(one[0])) for one in (p.coffee, p.cat, p.rocket)]
     frames = torch.cat(
-        [to_tensor(f) for picture in pictures for f in list(_pan(picture, (1.1, 1.2), 0.3))[:8]]
+        [to_tensor(f) for picture in pictures for f in list(pan(picture, (1.1, 1.2), 0.3))[:8]]
     )
     starts = {shot.start for shot in find_shots(grey(frames))}
     tiles = [fitted(grey(one[None]), 64) for one in frames]

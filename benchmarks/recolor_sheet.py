@@ -12,9 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -26,6 +24,7 @@ from ..pipelines.palette_transport import paired
 from ..pipelines.recolor import recolor
 from ..pipelines.replacing import replacing
 from .contact_sheet import free_pictures, sheet
+from .picture_rows import fitted, to_tensor
 from .recolor import turned
 
 COLORS = 6
@@ -67,7 +66,7 @@ def strip(palette: Palette, width: int) -> Tensor:
 
 def row(picture: Image.Image, before: Image.Image, height: int) -> Tensor:
     """Return a picture and its versions side by side."""
-    rgb, other = (_tensor(one, height) for one in (picture, before))
+    rgb, other = (fitted(to_tensor(one), height)[None].clamp(0, 1) for one in (picture, before))
     parts: list[Tensor] = []
     for made, palette in versions(rgb, other):
         parts += [
@@ -75,12 +74,6 @@ def row(picture: Image.Image, before: Image.Image, height: int) -> Tensor:
             torch.ones(3, height + _SWATCHES, 4),
         ]
     return torch.cat(parts[:-1], 2)
-
-
-def _tensor(picture: Image.Image, height: int) -> Tensor:
-    rgb = torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)[None].float() / 255
-    size = (height, max(1, round(rgb.shape[3] * height / rgb.shape[2])))
-    return F.interpolate(rgb, size, mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
 
 
 def main(argv: list[str] | None = None) -> int:

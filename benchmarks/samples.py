@@ -25,7 +25,7 @@ def _grey(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(pixels).convert("L")
 
 
-def _pan(picture: Image.Image, zoom: tuple[float, float], y: float) -> Iterator[Image.Image]:
+def pan(picture: Image.Image, zoom: tuple[float, float], y: float) -> Iterator[Image.Image]:
     """Yield one shot: the camera closes in from ``zoom[0]`` to ``zoom[1]`` while it pans right."""
     for i in range(_SHOT):
         t = i / (_SHOT - 1)
@@ -56,7 +56,7 @@ def write_clip(path: Path) -> None:
         video.width, video.height, video.pix_fmt = _WIDTH, _HEIGHT, "yuv420p"
         audio = container.add_stream("aac", _AUDIO_RATE)
         audio.layout = "mono"
-        shots = (_pan(_grey(data.rocket()), (1.25, 1.45), 0.35), _pan(_grey(data.chelsea()), (1.1, 1.3), 0.4))
+        shots = (pan(_grey(data.rocket()), (1.25, 1.45), 0.35), pan(_grey(data.chelsea()), (1.1, 1.3), 0.4))
         for shot in shots:
             for picture in shot:
                 container.mux(video.encode(av.VideoFrame.from_image(picture.convert("RGB"))))

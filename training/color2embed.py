@@ -16,29 +16,17 @@ from torch import Tensor, nn
 
 from ..color import lab_to_rgb, rgb_to_lab
 from ..models.color2embed.network import Color2Embed
-from .thin_plate import random_warp, warp
+from .conditions import make_reference
+from .small import Loss
 
-#: Chroma that the network's 1 stands for, the noise of references, and the weight of the perceptual distance.
-_AB, _NOISE, _PERCEPTUAL = 110.0, 5 / 255, 0.1
+#: Chroma that the network's 1 stands for, and the weight of the perceptual distance.
+_AB, _PERCEPTUAL = 110.0, 0.1
 
-#: From a network, pictures [B,3,S,S] sRGB 0..1 and a generator to what is to become small.
-Loss = Callable[[nn.Module, Tensor, np.random.Generator], Tensor]
 #: Distance of pictures [B,3,H,W] 0..1 as a scalar.
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 
-def make_reference(rgb: Tensor, rng: np.random.Generator) -> Tensor:
-    """Return thin-plate-warped and noised copies of pictures [B,3,S,S] 0..1."""
-    batch, _, height, width = rgb.shape
-    amount = torch.from_numpy(rng.uniform(0, 0.2, batch).astype(np.float32))
-    warped = warp(rgb, random_warp(batch, rng, amount=amount, height=height, width=width))
-    noise = torch.from_numpy(rng.standard_normal(rgb.shape, np.float32))
-    return (warped + _NOISE * noise).clamp(0, 1)
-
-
-def color2embed_loss(
-    perceptual: Distance | None = None,
-) -> Callable[[nn.Module, Tensor, np.random.Generator], Tensor]:
+def color2embed_loss(perceptual: Distance | None = None) -> Loss:
     """Return the loss of the recipe; without ``perceptual`` its second term is left out."""
 
     def loss(network: nn.Module, rgb: Tensor, rng: np.random.Generator) -> Tensor:

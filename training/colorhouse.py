@@ -19,7 +19,7 @@ from ..models import shipped_weights
 from ..models.colorhouse.network import ColorHouseNetwork
 from ..models.embedded.conditions import REFERENCE_SIZE
 from ..pipelines.illumination import estimate_illumination
-from .conditions import simulate_palette, simulate_reference
+from .conditions import draw, simulate_palette, simulate_reference
 
 #: Side of the pictures that it is trained on.
 SIZE = 64
@@ -48,24 +48,23 @@ def build_network() -> ColorHouseNetwork:
 def exemplar_loss(network: nn.Module, rgb: Tensor, rng: np.random.Generator) -> Tensor:
     """Stage one: colours back from an exemplar, and those of another picture; [B,3,S,S] 0..1 to a scalar."""
     assert isinstance(network, ColorHouseNetwork)
-    code = encode(network, rgb, rng)
+    code, before = encode(network, rgb, rng), rgb_to_lab(rgb)
     changed = change_colors(rgb, rng)
     back = rgb_to_lab(network(changed, code).clamp(0, 1))
-    restored = smooth_distance(back, rgb_to_lab(rgb))
+    restored = smooth_distance(back, before)
     order = np.roll(np.arange(len(rgb)), 1)
-    other, code = rgb[order], code[order]
-    made = network(rgb, code)
+    made = network(rgb, code[order])
     lab = rgb_to_lab(made.clamp(0, 1))
-    apart = sliced_distance(lab, rgb_to_lab(other), rng)
-    return restored + apart + kept(made, lab, rgb)
+    apart = sliced_distance(lab, before[order], rng)
+    return restored + apart + kept(made, lab, before)
 
 
 def palette_loss(network: nn.Module, rgb: Tensor, rng: np.random.Generator) -> Tensor:
     """Stage two: the colours of another picture's palette and light; [B,3,S,S] 0..1 to a scalar."""
     assert isinstance(network, ColorHouseNetwork)
     order = np.roll(np.arange(len(rgb)), 1)
-    other = rgb[order]
-    lab = rgb_to_lab(other)
+    other, before = rgb[order], rgb_to_lab(rgb)
+    lab = before[order]
     palette, share = simulate_palette(lab, rng)
     lit = torch.from_numpy(rng.random(len(rgb)) < 0.5)
     code = network.palette(palette, share, estimate_illumination(other), lit)
@@ -74,7 +73,7 @@ def palette_loss(network: nn.Module, rgb: Tensor, rng: np.random.Generator) -> T
     made = network(rgb, code)
     got = rgb_to_lab(made.clamp(0, 1))
     apart = palette_distance(got, palette, share, rng) + 0.3 * sliced_distance(got, lab, rng)
-    return apart + kept(made, got, rgb) + _LATENT * F.mse_loss(code, wanted)
+    return apart + kept(made, got, before) + _LATENT * F.mse_loss(code, wanted)
 
 
 def both_loss(network: nn.Module, rgb: Tensor, rng: np.random.Generator) -> Tensor:
@@ -97,10 +96,10 @@ def change_colors(rgb: Tensor, rng: np.random.Generator) -> Tensor:
     lab = rgb_to_lab(rgb)
     mean, spread = lab.mean((2, 3), keepdim=True), lab.std((2, 3), keepdim=True) + 1
     order = rng.permutation(batch)
-    share = _draw(rng, batch, 0.4, 1.0)
+    share = draw(rng, batch, 0.4, 1.0)
     gain = (spread[order] / spread).clamp(0.4, 2.5)
     taken = (lab - mean) * (1 + share * (gain - 1)) + mean + share * (mean[order] - mean)
-    angle, chroma = _draw(rng, batch, -np.pi, np.pi), _draw(rng, batch, 0.2, 1.4)
+    angle, chroma = draw(rng, batch, -np.pi, np.pi), draw(rng, batch, 0.2, 1.4)
     a, b = lab[:, 1:2], lab[:, 2:]
     turned = torch.cat(
         [
@@ -113,13 +112,9 @@ def change_colors(rgb: Tensor, rng: np.random.Generator) -> Tensor:
     chance = torch.from_numpy(rng.random((batch, 1, 1, 1)))
     # A tenth stays as it is: what has its colours already keeps them.
     made = torch.where(chance < 0.45, taken, torch.where(chance < 0.9, turned, lab))
-    L = 100 * (made[:, :1] / 100).clamp(1e-3, 1) ** _draw(rng, batch, 0.75, 1.33)
+    L = 100 * (made[:, :1] / 100).clamp(1e-3, 1) ** draw(rng, batch, 0.75, 1.33)
     L = torch.where(chance < 0.9, L, lab[:, :1])
     return lab_to_rgb(torch.cat([L, made[:, 1:]], 1)).clamp(0, 1)
-
-
-def _draw(rng: np.random.Generator, batch: int, low: float, high: float) -> Tensor:
-    return torch.from_numpy(rng.uniform(low, high, (batch, 1, 1, 1)).astype(np.float32))
 
 
 def smooth_distance(lab: Tensor, wanted: Tensor) -> Tensor:
@@ -167,9 +162,11 @@ def palette_distance(lab: Tensor, palette: Tensor, share: Tensor, rng: np.random
     return strays + (each * used).sum() / used.sum()
 
 
-def kept(made: Tensor, lab: Tensor, rgb: Tensor) -> Tensor:
-    """Return the penalties for a change of what pictures show: structure, smoothness, values out of range."""
-    before = rgb_to_lab(rgb)
+def kept(made: Tensor, lab: Tensor, before: Tensor) -> Tensor:
+    """Return the penalties for a change of what pictures show: structure, smoothness, values out of range.
+
+    ``made``: sRGB, not yet in 0..1; ``lab``: the same as Lab; ``before``: the Lab that it was made of.
+    """
     lost = F.relu(1 - similarity(lab[:, :1] / 100, before[:, :1] / 100) - _FREE).mean()
     moved = lab - before
     smooth = sum(

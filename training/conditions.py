@@ -97,7 +97,8 @@ def place_hints(
         confidence[:, rows, columns] = 1
 
 
-def _draw(rng: np.random.Generator, batch: int, low: float, high: float) -> Tensor:
+def draw(rng: np.random.Generator, batch: int, low: float, high: float) -> Tensor:
+    """Return a number for each picture of a batch, uniform from ``low`` to ``high``: [batch,1,1,1]."""
     return torch.from_numpy(rng.uniform(low, high, batch).astype(np.float32)).view(-1, 1, 1, 1)
 
 
@@ -113,36 +114,40 @@ def _smooth_noise(rng: np.random.Generator, batch: int, size: int) -> Tensor:
 def warped_chroma(ab: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Chroma as an exemplar's warp gives it: wrong in places, with a confidence that mostly knows where."""
     batch, _, size, _ = ab.shape
-    amount = _draw(rng, batch, 0.0, 0.25).flatten()
+    amount = draw(rng, batch, 0.0, 0.25).flatten()
     moved = warp(ab, random_warp(batch, rng, amount=amount, height=size, width=size))
-    moved = moved + _draw(rng, batch, 0, 4) * _noise(rng, *moved.shape)
+    moved = moved + draw(rng, batch, 0, 4) * _noise(rng, *moved.shape)
     error = F.avg_pool2d((moved - ab).norm(dim=1, keepdim=True), 5, 1, 2)
-    sure = torch.exp(-error / 15) * _draw(rng, batch, 0.5, 0.95)
+    sure = torch.exp(-error / 15) * draw(rng, batch, 0.5, 0.95)
     sure = sure + 0.15 * _smooth_noise(rng, batch, size)
     # Parts of the target that the reference does not have.
-    hidden = (_smooth_noise(rng, batch, size) > _draw(rng, batch, 0.2, 2.5)).float()
+    hidden = (_smooth_noise(rng, batch, size) > draw(rng, batch, 0.2, 2.5)).float()
     return moved, (sure * (1 - hidden)).clamp(0, 0.95)
 
 
 def propagated_chroma(ab: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Chroma as it comes from the frame before: nearly right, with holes where something was uncovered."""
     batch, _, size, _ = ab.shape
-    amount = _draw(rng, batch, 0.0, 0.03).flatten()
+    amount = draw(rng, batch, 0.0, 0.03).flatten()
     moved = warp(ab, random_warp(batch, rng, amount=amount, height=size, width=size))
-    moved = moved * _draw(rng, batch, 0.9, 1.05) + _noise(rng, batch, 2, 1, 1)
-    hidden = (_smooth_noise(rng, batch, size) > _draw(rng, batch, 0.8, 3.0)).float()
-    return moved, (1 - hidden) * _draw(rng, batch, 0.7, 0.95)
+    moved = moved * draw(rng, batch, 0.9, 1.05) + _noise(rng, batch, 2, 1, 1)
+    hidden = (_smooth_noise(rng, batch, size) > draw(rng, batch, 0.8, 3.0)).float()
+    return moved, (1 - hidden) * draw(rng, batch, 0.7, 0.95)
 
 
-def simulate_reference(pictures: Tensor, rng: np.random.Generator) -> Tensor:
-    """Make references of pictures [B,3,R,R]: thin-plate-warped, with noise of sigma 5 (of 255), as Lab.
+def make_reference(pictures: Tensor, rng: np.random.Generator) -> Tensor:
+    """Return thin-plate-warped copies of pictures [B,3,R,R] 0..1, with noise of sigma 5 (of 255).
 
     Source: Color2Embed, section 3.
     """
     batch, _, size, _ = pictures.shape
-    grid = random_warp(batch, rng, amount=_draw(rng, batch, 0, 0.2).flatten(), height=size, width=size)
-    warped = warp(pictures, grid) + 5 / 255 * _noise(rng, batch, 3, size, size)
-    lab = rgb_to_lab(warped.clamp(0, 1))
+    grid = random_warp(batch, rng, amount=draw(rng, batch, 0, 0.2).flatten(), height=size, width=size)
+    return (warp(pictures, grid) + 5 / 255 * _noise(rng, batch, 3, size, size)).clamp(0, 1)
+
+
+def simulate_reference(pictures: Tensor, rng: np.random.Generator) -> Tensor:
+    """Make references of pictures [B,3,R,R] as the network takes them: warped and noised, small, as Lab."""
+    lab = rgb_to_lab(make_reference(pictures, rng))
     return F.interpolate(lab, size=(DESCRIBED_SIZE, DESCRIBED_SIZE), mode="area")
 
 

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..models import load_checkpoint
+from ..models import load_checkpoint, load_features
 from ..models.errors import UnknownSystemError
-from ..models.vgg19.files import PARTS, preprocessing, remap_vgg19
-from ..models.vgg19.network import VGG19
+from ..models.vgg19.features import VGG19Features
+from ..models.vgg19.files import PARTS
 
 
 class PerceptualDistance:
@@ -22,16 +22,11 @@ class PerceptualDistance:
     """
 
     def __init__(self, path: Path, last: str = "conv5_2", device: torch.device | str = "cpu") -> None:
-        checkpoint = load_checkpoint(path)
-        if not any(part.detect(checkpoint.shapes) for part in PARTS):
+        if not any(part.detect(load_checkpoint(path).shapes) for part in PARTS):
             raise UnknownSystemError("is no VGG19: fetch vgg19-torchvision, or leave --perceptual out", path)
-        self.prepare = preprocessing(checkpoint.shapes, path)
-        self.last = last
-        self.network = VGG19(last)
-        tensors = remap_vgg19(checkpoint.tensors)
-        own = {name: tensors[name].float() for name in self.network.state_dict()}
-        self.network.load_state_dict(own)
-        self.network.to(device).eval().requires_grad_(False)
+        extractor = load_features(path, device=device)
+        assert isinstance(extractor, VGG19Features)
+        self.network, self.prepare, self.last = extractor.network, extractor.prepare, last
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the distance of pictures [B,3,H,W] sRGB 0..1 as a scalar; gradients reach the first."""

@@ -49,6 +49,13 @@ export function after(node, method, then) {
   };
 }
 
+/** Call `then` when the value of a text widget changes, also while it is typed in. */
+export function onEdited(widget, then) {
+  after(widget, "callback", then);
+  // Typing in the box does not call back before it loses the focus.
+  (widget.element ?? widget.inputEl)?.addEventListener?.("input", then);
+}
+
 /** Where the page finds a picture that a node told of: {filename, subfolder, type}. */
 export function pictureAddress(api, picture) {
   const query = new URLSearchParams({ subfolder: "", type: "temp", ...picture });

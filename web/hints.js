@@ -5,7 +5,7 @@
  */
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { addStyle, addView, after, element, holdEvents, nodeClass, pictureAddress } from "./dom.js";
+import { addStyle, addView, after, element, holdEvents, nodeClass, onEdited, pictureAddress } from "./dom.js";
 import { readHints, writeHints } from "./hint_text.js";
 import { loaded, say } from "./words.js";
 
@@ -49,7 +49,7 @@ class HintView {
     this.root = element("div", "chrominance-hints");
     this.build();
     this.listen();
-    this.watch();
+    if (this.box) onEdited(this.box, () => this.draw());
     this.draw();
   }
 
@@ -131,18 +131,6 @@ class HintView {
   /** The box with the text of the points. */
   get box() {
     return this.node.widgets?.find((widget) => widget.name === "hints");
-  }
-
-  watch() {
-    const box = this.box;
-    if (!box) return;
-    const before = box.callback;
-    box.callback = (...values) => {
-      before?.apply(box, values);
-      this.draw();
-    };
-    // Typing in the box does not call back before it loses the focus.
-    (box.element ?? box.inputEl)?.addEventListener?.("input", () => this.draw());
   }
 
   /** What the text says; null where it is no hints. */

@@ -4,7 +4,7 @@
  * that is there, with ! for locked and ~ for unlocked. So it is saved with the workflow, and works without this file.
  */
 import { app } from "../../scripts/app.js";
-import { addStyle, addView, after, element, holdEvents, nodeClass } from "./dom.js";
+import { addStyle, addView, after, element, holdEvents, nodeClass, onEdited } from "./dom.js";
 import { loaded, say } from "./words.js";
 
 const SHOWN = new Set(["ChrominancePaletteExtract", "ChrominanceLoadPalette"]);
@@ -92,7 +92,7 @@ class PaletteView {
     this.note = element("div", "chrominance-note");
     this.root.append(this.row, this.note);
     holdEvents(this.row);
-    if (editable) this.watch();
+    if (editable && this.list) onEdited(this.list, () => this.draw());
   }
 
   /** What came in at the node's last run; kept with the workflow. */
@@ -107,18 +107,6 @@ class PaletteView {
 
   get list() {
     return this.node.widgets?.find((widget) => widget.name === "colors");
-  }
-
-  watch() {
-    const list = this.list;
-    if (!list) return;
-    const before = list.callback;
-    list.callback = (...values) => {
-      before?.apply(list, values);
-      this.draw();
-    };
-    // Typing in the box does not call back before it loses the focus.
-    list.inputEl?.addEventListener?.("input", () => this.draw());
   }
 
   write(items) {

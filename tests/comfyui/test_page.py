@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
-from ..web.conftest import ARGUMENTS, browser_path
 from .conftest import ROOT, RUN_SECONDS
 
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
@@ -23,18 +22,7 @@ NOT_OURS = (
 )
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    path = browser_path()
-    if path is None:
-        pytest.skip("no Chromium here: install one, or name it by CHROMINANCE_BROWSER")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture(scope="session", params=["classic", "nodes2"])
+@pytest.fixture(scope="module", params=["classic", "nodes2"])
 def page(request, browser, server) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1600, "height": 1000})
     page = context.new_page()

@@ -6,7 +6,6 @@ After a change of a tooltip, run it, and change the other languages where the me
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -17,13 +16,11 @@ LOCALES = Path(__file__).parents[2] / "locales"
 
 def english() -> dict[str, Any]:
     """Return the page's words for every node: names, descriptions, tooltips."""
+    from pack_loading import load_nodes
+
     import chrominance
 
-    async def ask() -> list[Any]:
-        extension = await chrominance.comfy_entrypoint()
-        await extension.on_load()
-        return [node.GET_SCHEMA() for node in await extension.get_node_list()]
-
+    schemas = (node.GET_SCHEMA() for node in load_nodes(chrominance))
     return {
         schema.node_id: {
             "display_name": schema.display_name,
@@ -34,7 +31,7 @@ def english() -> dict[str, Any]:
                 for place, output in enumerate(schema.outputs)
             },
         }
-        for schema in sorted(asyncio.run(ask()), key=lambda schema: schema.node_id)
+        for schema in sorted(schemas, key=lambda schema: schema.node_id)
     }
 
 

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from pack_loading import load_nodes
 from PIL import Image
 from skimage import data
 
 import chrominance
 from chrominance.nodes import host
 
-
-def _nodes() -> dict[str, Any]:
-    async def ask() -> list[Any]:
-        extension = await chrominance.comfy_entrypoint()
-        await extension.on_load()
-        return await extension.get_node_list()
-
-    return {node.define_schema().node_id: node for node in asyncio.run(ask())}
-
-
-NODES = _nodes()
+NODES = {node.define_schema().node_id: node for node in load_nodes(chrominance)}
 SETTINGS = {"strength": 1.0, "saturation": 1.0, "temperature": 0.0, "size": 64}
 ENCODING = {"codec": "h264", "crf": 18}
 SHOTS = '{"shots": [{"start": 0, "end": 2}, {"start": 2, "end": 4}]}'
@@ -141,6 +131,13 @@ class Inputs:
             },
             "ChrominanceTemporalStabilizeVideo": {**video, "strength": 1.0, "look_ahead": 2, **ENCODING},
         }[name]
+
+    def needed(self, name: str, given: str) -> dict[str, Any]:
+        """Return what a node's other inputs must be for an input to count, as its tooltip says."""
+        return {
+            ("ChrominanceIllumination", "light"): {"method": "given"},
+            ("ChrominanceIllumination", "together"): {"image": torch.cat([self.image, self.image.flip(3)])},
+        }.get((name, given), {})
 
     def another(self, name: str, given: str, now: Any) -> Any:
         """Return another value for an input of a node, which must lead to another result."""

@@ -6,7 +6,6 @@ version is published it stays as it is, and the next version gets a file of its 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -17,19 +16,17 @@ FOLDER = Path(__file__).parent / "released"
 
 def schemas() -> dict[str, dict[str, list[Any]]]:
     """Return for each node its inputs, [name, type, "socket", "widget" or a list of choices], and outputs."""
+    from pack_loading import load_nodes
+
     import chrominance
 
-    async def ask() -> list[Any]:
-        extension = await chrominance.comfy_entrypoint()
-        await extension.on_load()
-        return [node.GET_SCHEMA() for node in await extension.get_node_list()]
-
+    listed = (node.GET_SCHEMA() for node in load_nodes(chrominance))
     return {
         schema.node_id: {
             "inputs": [[i.id, i.get_io_type(), _kind(i)] for i in schema.inputs],
             "outputs": [[o.display_name, o.get_io_type()] for o in schema.outputs],
         }
-        for schema in sorted(asyncio.run(ask()), key=lambda schema: schema.node_id)
+        for schema in sorted(listed, key=lambda schema: schema.node_id)
     }
 
 

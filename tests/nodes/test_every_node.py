@@ -20,9 +20,6 @@ ELSEWHERE = {
     "features": "another network; test_exemplar.py",
     "model_name": "another network; test_loader.py",
     "meta_batch": "chunks of VideoHelperSuite's; test_meta_batch.py",
-    "light": "unused where the light is found; its tooltip says so, test_illumination.py",
-    "target": "unused where kelvin is given, test_illumination.py",
-    "together": "for batches; test_illumination.py",
 }
 
 
@@ -62,7 +59,7 @@ def test_every_input_does_something(name, given, inputs):
     """Defect of other packs: inputs that do nothing."""
     if given in ELSEWHERE:
         pytest.skip(ELSEWHERE[given])
-    before = inputs.of(name)
+    before = inputs.of(name) | inputs.needed(name, given)
     now = before.get(given)
     wanted = inputs.another(name, given, now)
     schema = next(i for i in NODES[name].GET_SCHEMA().inputs if i.id == given)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import inspect
 import re
 import subprocess
@@ -8,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pack_loading import load_nodes
 
 import chrominance
 from chrominance.nodes.sockets import Menu
@@ -24,13 +24,7 @@ LIGHT = {
 }
 
 
-def nodes():
-    extension = asyncio.run(chrominance.comfy_entrypoint())
-    asyncio.run(extension.on_load())
-    return asyncio.run(extension.get_node_list())
-
-
-NODES = {node.define_schema().node_id: node for node in nodes()}
+NODES = {node.define_schema().node_id: node for node in load_nodes(chrominance)}
 each_node = pytest.mark.parametrize("node", NODES.values(), ids=NODES)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from pathlib import Path
 
 import pytest
+from pack_loading import load_nodes
 from PIL import Image
 
 import chrominance
@@ -34,9 +34,7 @@ AFTER_A_RUN = {"fixed", "increment", "decrement", "randomize"}
 
 
 def schemas():
-    extension = asyncio.run(chrominance.comfy_entrypoint())
-    asyncio.run(extension.on_load())
-    return {s.node_id: s for s in (n.GET_SCHEMA() for n in asyncio.run(extension.get_node_list()))}
+    return {schema.node_id: schema for schema in (node.GET_SCHEMA() for node in load_nodes(chrominance))}
 
 
 def load(path):

@@ -12,7 +12,8 @@ from chrominance.models import CheckpointError, load_colorizer
 from chrominance.models.color2embed.network import Color2Embed
 from chrominance.models.vgg19.network import VGG19
 from chrominance.training.__main__ import main
-from chrominance.training.color2embed import color2embed_loss, make_reference
+from chrominance.training.color2embed import color2embed_loss
+from chrominance.training.conditions import make_reference
 from chrominance.training.perceptual import PerceptualDistance
 
 
