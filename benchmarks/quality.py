@@ -25,7 +25,12 @@ from ..pipelines.metrics_features import Classify, RecognitionScores
 from ..pipelines.metrics_video import CDC_LAGS
 from ..pipelines.photo_set import PhotoSet, read_categories
 from .quality_clips import clip_table, score_clips
-from .quality_conditions import colour_by_another, colour_by_itself_warped, measure_palettes
+from .quality_conditions import (
+    colour_by_another,
+    colour_by_exemplar,
+    colour_by_itself_warped,
+    measure_palettes,
+)
 from .quality_hints import HINT_COUNTS, colour_by_hints, hint_table
 
 #: How to colour one photo: grey rgb, its true rgb (both [1,3,H,W]) and its number in the set → rgb.
@@ -220,11 +225,16 @@ def measure_conditions(
     limit: int | None = None,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Return PSNR without conditions, after a warped copy, after another photo; and how palettes are met."""
+    """Return PSNR without conditions, after a warped copy, after another photo; and how palettes are met.
+
+    References as colour vectors, and matched place by place.
+    """
     colourings = {
         "automatic": colour_by_itself(colorizer, settings),
         "itself": colour_by_itself_warped(colorizer, settings, seed),
         "another": colour_by_another(photos, photo_tensor, colorizer, settings, seed),
+        "exemplar_itself": colour_by_exemplar(photos, photo_tensor, colorizer, settings, seed, itself=True),
+        "exemplar_another": colour_by_exemplar(photos, photo_tensor, colorizer, settings, seed, itself=False),
     }
     figures = {
         name: measure(photos, colouring, limit=limit)["psnr"] for name, colouring in colourings.items()
@@ -237,8 +247,10 @@ def condition_table(rows: Sequence[tuple[str, dict[str, float]]]) -> str:
     """Write what conditions are worth as a Markdown table."""
     headings = {
         "automatic": "PSNR automatic",
-        "itself": "after itself, warped",
-        "another": "after another category",
+        "itself": "colour vector: itself, warped",
+        "another": "another category",
+        "exemplar_itself": "matched: itself, warped",
+        "exemplar_another": "another category ",
         "asked_got": "palette: ΔE asked/got",
         "asked_automatic": "asked/automatic",
         "apart": "two palettes apart",

@@ -10,11 +10,13 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from ..color import rgb_to_lab
-from ..models import Colorizer
+from ..models import Colorizer, load_features
 from ..models.contract import Conditions
 from ..pipelines.clusters import extract_palette
 from ..pipelines.colorize import ColorizeSettings, colorize
+from ..pipelines.exemplar import Guide, colorize_with_references
 from ..pipelines.photo_set import PhotoSet
+from ..pipelines.references import BadReferenceError, References
 from ..training.thin_plate import random_warp, warp
 
 #: Colours of a palette that is asked for.
@@ -74,6 +76,30 @@ def colour_by_another(
         return Conditions(color=colorizer.encode_reference(load(photos, other)))
 
     return colour_under(colorizer, settings, given)
+
+
+def colour_by_exemplar(
+    photos: PhotoSet, load: Callable[[PhotoSet, int], Tensor], colorizer: Colorizer,
+    settings: ColorizeSettings | None, seed: int = 0, *, itself: bool,
+) -> Colouring:  # fmt: skip
+    """Return the colouring by what is matched in a reference, as the node Exemplar Colorize does it.
+
+    The reference is ``itself``, warped and noised, or a photo of another category; the same ones as above.
+    """
+    extractor = load_features("embedded")
+
+    def colouring(grey: Tensor, truth: Tensor, index: int) -> Tensor:
+        if itself:
+            reference = warped_copy(truth, _generator(seed, 2, index))
+        else:
+            reference = load(photos, other_category(photos, index, _generator(seed, 3, index)))
+        try:
+            references = References([reference[0]], extractor)
+        except BadReferenceError:  # a grey one: the node refuses it, and a user takes none
+            return colorize(grey, colorizer, settings).rgb
+        return colorize_with_references(grey, Guide(colorizer, references), settings)[0].rgb
+
+    return colouring
 
 
 def palette_distance(asked: Tensor, got: Tensor) -> float:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
@@ -23,12 +24,15 @@ from ..pipelines.photo_set import PhotoSet, read_categories
 from . import colorhouse
 from .adversarial import AdversarialTrainer
 from .color2embed import color2embed_loss
-from .embedded import EmbeddedTrainer, Places, Recipe
+from .embedded import EmbeddedTrainer, Places, Recipe, save_tensors
+from .he2018 import ALPHA, ExemplarTrainer, perceptual_distance
 from .illumination import illumination_loss
 from .palette_extractor import palette_loss
 from .perceptual import PerceptualDistance
+from .photo_statistics import measure_prior
 from .photos import draw_photos
 from .plot import plot_log
+from .rebalance import favour_rare_bins
 from .review import Review
 from .small import Loss, SmallRecipe, SmallTrainer
 from .thumbnails import SIDE, draw_batch, load_thumbnails
@@ -78,6 +82,17 @@ def _parser() -> argparse.ArgumentParser:
         default=0.0,
         help="weight of a discriminator's judgement beside the classification: more vivid (default none)",
     )
+    p.add_argument(
+        "--exemplars",
+        type=float,
+        default=0.0,
+        metavar="ALPHA",
+        help="tell the network what is matched in references: weight of how the result looks "
+        f"({ALPHA} with a VGG19, 2 without; default: no such training)",
+    )
+    p.add_argument(
+        "--perceptual", type=Path, help="a VGG19 that judges the look (default: the pretrained encoder)"
+    )
     p.set_defaults(run=train_embedded)
     for name, what in (
         ("illumination", "train the predictor of a picture's light"),
@@ -106,6 +121,20 @@ def _parser() -> argparse.ArgumentParser:
         if name in ("colorhouse", "color2embed"):
             p.add_argument("--size", type=int, default=64, help="side of the pictures (default %(default)s)")
         p.set_defaults(run=train_small, network=name)
+    p = commands.add_parser("rebalance", help="favour rare colours in a trained network, or common ones")
+    p.add_argument(
+        "--data", nargs="+", required=True, type=Path, help="the photos of its training, for their colours"
+    )
+    p.add_argument("--from", dest="start", default="shipped", help="weights: shipped, or a safetensors file")
+    p.add_argument(
+        "--strength",
+        type=float,
+        required=True,
+        help="power of the weights; below 0 for common ones",
+    )
+    p.add_argument("--seed", type=int, default=0, help="of the photos looked at")
+    p.add_argument("-o", "--output", type=Path, required=True, help="safetensors file to write")
+    p.set_defaults(run=rebalance)
     p = commands.add_parser("plot", help="draw the log of a run")
     p.add_argument("state", type=Path, help="the --state folder of the run")
     p.add_argument("-o", "--output", type=Path, required=True, help="picture to write (.png, .svg, .pdf)")
@@ -139,11 +168,15 @@ def train_embedded(options: argparse.Namespace) -> None:
     logging.info("%d photos, %d more left out as broken or grey", len(photos), dropped)
     review = Review(PhotoSet(options.validate), options.state) if options.validate else None
     places = Places(options.state, options.minutes, review)
-    trainer = (
-        AdversarialTrainer(photos, recipe, places, options.adversarial)
-        if options.adversarial
-        else EmbeddedTrainer(photos, recipe, places)
-    )
+    if options.adversarial and options.exemplars:
+        raise ValueError("--adversarial and --exemplars are two recipes: choose one, then the other")
+    if options.exemplars:
+        judge = perceptual_distance(options.perceptual, recipe.device)
+        trainer = ExemplarTrainer(photos, recipe, places, judge, options.exemplars)
+    elif options.adversarial:
+        trainer = AdversarialTrainer(photos, recipe, places, options.adversarial)
+    else:
+        trainer = EmbeddedTrainer(photos, recipe, places)
     checkpoint = options.state / "state.pt"
     if options.resume and checkpoint.is_file():
         trainer.resume(checkpoint)
@@ -158,6 +191,20 @@ def train_embedded(options: argparse.Namespace) -> None:
     else:
         trainer.start_fresh()
     trainer.run(None if options.hours is None else options.hours * 3600)
+
+
+def rebalance(options: argparse.Namespace) -> None:
+    """Do ``training rebalance``."""
+    path = shipped_weights("embedded") if options.start == "shipped" else Path(options.start)
+    with safe_open(path, "pt") as file:
+        metadata = dict(file.metadata() or {})
+    tensors = load_file(path)
+    if "head.bias" not in tensors:
+        raise ValueError(f"{path} holds no embedded network: give one that training embedded wrote")
+    favour_rare_bins(tensors, measure_prior(PhotoSet(options.data), options.seed), options.strength)
+    before = float(metadata.get("rebalanced", 0))
+    save_tensors(tensors, options.output, {**metadata, "rebalanced": f"{before + options.strength:g}"})
+    logging.info("wrote %s", options.output)
 
 
 def train_small(options: argparse.Namespace) -> None:

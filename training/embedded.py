@@ -332,6 +332,11 @@ def export(network: nn.Module, path: Path, **metadata: object) -> None:
     for name, value in tensors.items():
         if not torch.isfinite(value).all():
             raise OverflowError(f"{name} does not fit fp16: train on with a lower rate before exporting")
+    save_tensors(tensors, path, {"system": "embedded", **{k: str(v) for k, v in metadata.items()}})
+
+
+def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """Write tensors as safetensors, under a temporary name first."""
     part = path.with_name(path.name + ".part")
-    save_file(tensors, part, {"system": "embedded", **{k: str(v) for k, v in metadata.items()}})
+    save_file(tensors, part, metadata)
     os.replace(part, path)

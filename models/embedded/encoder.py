@@ -76,8 +76,16 @@ class Encoder(nn.Module):
 
     def forward(self, L: Tensor) -> list[Tensor]:
         """[B,1,H,W] 0..100 → features at strides 4, 8, 16, 32 (24, 40, 112, 320 channels)."""
-        # The pretrained weights expect (RGB * 255 - 127) / 128; L * 2.55 stands in for each of R, G, B.
-        x = ((L * 2.55 - 127) / 128).expand(-1, 3, -1, -1).to(self.stem.weight.dtype)
+        # L * 2.55 stands in for each of R, G, B.
+        return self._levels(((L * 2.55 - 127) / 128).expand(-1, 3, -1, -1))
+
+    def levels(self, rgb: Tensor) -> list[Tensor]:
+        """[B,3,H,W] 0..1 → the same of a picture in colour: for the pretrained weights alone."""
+        return self._levels((rgb * 255 - 127) / 128)
+
+    def _levels(self, x: Tensor) -> list[Tensor]:
+        # The pretrained weights expect (RGB * 255 - 127) / 128.
+        x = x.to(self.stem.weight.dtype)
         x = F.relu6(self.stem(x.contiguous(memory_format=torch.channels_last)))
         taps = []
         for i, stage in enumerate(self.stages):

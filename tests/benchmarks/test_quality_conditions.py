@@ -8,14 +8,18 @@ from skimage import data
 
 from chrominance.benchmarks import quality
 from chrominance.benchmarks.quality_conditions import (
+    colour_by_exemplar,
     measure_palettes,
     other_category,
     palette_distance,
     warped_copy,
 )
 from chrominance.color import rgb_to_lab
+from chrominance.models import load_colorizer
 from chrominance.models.contract import Chroma, Colorizer, ModelSpec
 from chrominance.pipelines.clusters import extract_palette
+from chrominance.pipelines.colorize import colorize
+from chrominance.pipelines.metrics import psnr
 from chrominance.pipelines.photo_set import PhotoSet
 
 
@@ -85,3 +89,15 @@ def test_who_obeys_is_seen_in_the_figures(photos):
     conditions = quality.measure_conditions(photos, Obedient())
     assert conditions["itself"] > conditions["automatic"] > conditions["another"]
     assert "Obedient" in quality.condition_table([("Obedient", conditions)])
+
+
+def test_a_matched_reference_is_the_nodes(photos):
+    colorizer, truth = load_colorizer("embedded"), quality.photo_tensor(photos, 1)
+    given = quality.grey(truth)
+    by_itself, by_another = (
+        colour_by_exemplar(photos, quality.photo_tensor, colorizer, None, itself=itself)(given, truth, 0)
+        for itself in (True, False)
+    )
+    automatic = colorize(given, colorizer).rgb
+    assert psnr(by_itself, truth) > psnr(automatic, truth) + 6
+    assert abs(psnr(by_another, truth) - psnr(automatic, truth)) < 3

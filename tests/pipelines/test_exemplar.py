@@ -143,6 +143,16 @@ def test_ways_back_that_miss_are_not_trusted():
     assert ways_back(astray, (20, 30))[0, 0, 0, 0] == pytest.approx(math.hypot(19, 29))
 
 
+def test_of_a_small_picture_more_ways_back_are_asked_for():
+    # A quarter of the ways end where they began, everywhere: as many do by chance where there are few places.
+    def related(side: int) -> float:
+        missed = torch.full((1, 1, side, side), 50.0)
+        missed[..., ::2, ::2] = 0
+        return float(relatedness(missed)[0, 0, side // 2, side // 2])
+
+    assert related(64) > 0.5 > 0.01 > related(18)
+
+
 def test_confidence_is_a_matter_of_error_and_trust():
     least, share = AUTOMATIC_ERROR
     ab = torch.tensor([3.0, 4.0]).view(1, 2, 1, 1).expand(1, 2, 1, 3)

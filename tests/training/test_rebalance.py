@@ -1,14 +1,25 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from safetensors import safe_open
+from skimage import data
 
+from chrominance.color import rgb_to_lab
 from chrominance.color.ab_bins import ab_bins, nearest_ab_bin, soft_encode
+from chrominance.models import load_colorizer, shipped_weights
+from chrominance.training.__main__ import main
 from chrominance.training.rebalance import (
     SoftTargets,
+    favour_rare_bins,
     rebalanced_cross_entropy,
     rebalancing_weights,
     smooth_prior,
 )
+
+with safe_open(shipped_weights("embedded"), "pt") as _file:
+    #: What the shipped weights were rebalanced by, after their training.
+    SHIPPED = float(_file.metadata().get("rebalanced", 0))
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +67,45 @@ def test_loss_agrees_with_the_equation(targets):
                 total += float(-v * (z * log_p).sum())
     got = rebalanced_cross_entropy(logits, ab, targets, weights)
     assert got.item() == pytest.approx(total / 24, rel=0.02)
+
+
+def test_rare_bins_are_favoured_after_training_as_by_the_loss():
+    torch.manual_seed(0)
+    prior = smooth_prior(torch.rand(313) ** 8)
+    bias, features = torch.randn(313), torch.randn(20, 313)
+    tensors = {"head.bias": bias.clone()}
+    favour_rare_bins(tensors, prior, 0.3)
+    weighted = (features + bias).softmax(1) * rebalancing_weights(prior, power=0.3)
+    torch.testing.assert_close(
+        (features + tensors["head.bias"]).softmax(1), weighted / weighted.sum(1, keepdim=True)
+    )
+    favour_rare_bins(tensors, prior, -0.3)
+    torch.testing.assert_close(
+        (features + tensors["head.bias"]).softmax(1), (features + bias).softmax(1), atol=1e-6, rtol=1e-4
+    )
+
+
+def test_the_command_makes_a_network_more_colourful(tmp_path):
+    picture = data.coffee()[::4, ::4]
+    # Where nearly all is grey, every colour is rare.
+    pale = 0.9 * picture.mean(2, keepdims=True) + 0.1 * picture
+    Image.fromarray(pale.astype(np.uint8)).save(tmp_path / "pale.png")
+    command = ["rebalance", "--data", str(tmp_path), "--strength"]
+    for strength, name in (("0.5", "vivid"), ("-0.5", "calm")):
+        assert main([*command, strength, "-o", str(tmp_path / f"{name}.safetensors")]) == 0
+    L = rgb_to_lab(torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255)[:, :1]
+    calm, vivid = (
+        load_colorizer(str(tmp_path / f"{name}.safetensors")).colorize(L).ab.norm(dim=1).mean()
+        for name in ("calm", "vivid")
+    )
+    assert vivid > 1.1 * calm
+    with safe_open(tmp_path / "vivid.safetensors", "pt") as file:
+        assert float(file.metadata()["rebalanced"]) == pytest.approx(0.5 + SHIPPED)
+
+
+def test_only_an_embedded_network_is_rebalanced(tmp_path, capsys):
+    Image.fromarray(data.coffee()[::8, ::8]).save(tmp_path / "coffee.png")
+    other = shipped_weights("illumination")
+    command = ["rebalance", "--data", str(tmp_path), "--strength", "1", "--from", str(other)]
+    assert main([*command, "-o", str(tmp_path / "out.safetensors")]) == 1
+    assert "no embedded network" in capsys.readouterr().err and not (tmp_path / "out.safetensors").exists()
