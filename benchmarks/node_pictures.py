@@ -34,6 +34,7 @@ from ..pipelines.palette_edit import harmonized
 from ..pipelines.palette_extract import extract
 from ..pipelines.palette_picture import swatch_picture
 from ..pipelines.recolor import recolor
+from ..pipelines.recolor_neural import NeuralRecoloring, shipped_colorhouse
 from ..pipelines.recolor_weights import soft_weights
 from ..pipelines.references import References
 from ..pipelines.retrieval import ReferenceIndex
@@ -229,6 +230,18 @@ def _recolor(p: Pictures) -> Tensor:
     return row(with_palette(fitted(p.coffee), source), with_palette(fitted(made), target))
 
 
+def _neural(p: Pictures) -> Tensor:
+    parts = [_over(fitted(p.coffee))]
+    for palette in (_WARM, _COOL):
+        made = NeuralRecoloring(shipped_colorhouse(), palette, lightness="transfer").apply(p.coffee)
+        parts.append(with_palette(fitted(made), palette))
+    return row(*parts)
+
+
+def _neural_clip(p: Pictures) -> Tensor:
+    return film(p.clip, NeuralRecoloring(shipped_colorhouse(), _COOL, lightness="transfer").apply(p.clip))
+
+
 def _palette_colorize(p: Pictures) -> Tensor:
     given = grey(p.hopper)
     parts = [_over(fitted(given))]
@@ -335,6 +348,8 @@ MAKERS: dict[str, Callable[[Pictures], Tensor]] = {
     "LoadColorizer": _loader,
     "LoadLUT": _lut_tables,
     "LoadPalette": lambda p: column(swatches(_WARM, 3 * HEIGHT), swatches(_COOL, 3 * HEIGHT)),
+    "NeuralRecolor": _neural,
+    "NeuralRecolorVideo": _neural_clip,
     "PaletteColorize": _palette_colorize,
     "PaletteEdit": _palette_edit,
     "PaletteExtract": _palette_extract,

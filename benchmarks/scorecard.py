@@ -69,6 +69,8 @@ def weights_rows(data: Path | None) -> Iterator[Row]:
     """What ships."""
     size = shipped_weights("embedded").stat().st_size / 1e6
     yield _at_most("weights", "embedded.safetensors", size, 24, " MB")
+    total = sum(path.stat().st_size for path in shipped_weights("embedded").parent.glob("*.safetensors"))
+    yield _at_most("weights", "all that ship", total / 1e6, 64, " MB")
 
 
 def lightness_rows(data: Path | None) -> Iterator[Row]:

@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from ..pipelines.jobs import Job, Plan
 
 _Commands = argparse._SubParsersAction
+_NEURAL = "neural"
 
 RECOLOR_HELP = """\
 PALETTE is a file, JSON as `chrominance palette` writes it ({"colors": [{"hex": "#c04030", "locked": true},
 ...]}), .gpl, .ase or .css, or colours separated by commas: '#c04030,#204060'. Those of --to stand in for
 those of --from one by one; a colour that is locked in either stays, and so does what belongs to it. Without
 --from each picture's own palette is taken, a clip's as one, and paired with --to by optimal transport.
+
+--method neural asks ColorHouse's network, which ships with the package, for --to alone: it decides what gets
+which of its colours, so there is no --from, and no LUT that could hold it.
 
 --lightness keep changes hue and chroma alone; transfer lightness too. --mask is a picture of the same size,
 white where colours may change. --cube writes the change as a LUT for other programs: with --from, or for one
@@ -35,7 +39,8 @@ exit codes: 0 all done, 1 something failed (each file is named), 2 wrong usage, 
 
 MATCH_HELP = """\
 A match is fitted once to each picture, and once to the whole of a clip, so that it cannot flicker. reinhard:
-means and spreads; monge-kantorovich: also how channels go together (default); sliced: the whole distribution.
+means and spreads; monge-kantorovich: also how channels go together (default); sliced: the whole distribution;
+neural: ColorHouse's network, which sees what the pictures show and takes no --cube.
 --lightness keep matches hue and chroma alone; transfer lightness too.
 
 exit codes: 0 all done, 1 something failed (each file is named), 2 wrong usage, 130 interrupted"""
@@ -64,7 +69,12 @@ def add_recolor(commands: _Commands[argparse.ArgumentParser]) -> None:
         default="order",
         help="how the colours of --from find theirs: one by one (default), or by optimal transport",
     )
-    add("--method", choices=("soft", "chang"), default="soft", help="soft mixtures (default), or Chang 2015")
+    add(
+        "--method",
+        choices=("soft", "chang", _NEURAL),
+        default="soft",
+        help="soft mixtures (default), Chang 2015, or a network that sees what the picture shows",
+    )
     _add_lightness(parser)
     _add_fitted(parser)
     _add_common(parser)
@@ -77,7 +87,7 @@ def add_match(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--to", required=True, type=Path, metavar="REFERENCE", help="a picture")
     parser.add_argument(
         "--method",
-        choices=("reinhard", "monge-kantorovich", "sliced"),
+        choices=("reinhard", "monge-kantorovich", "sliced", _NEURAL),
         default="monge-kantorovich",
         help="see below",
     )
@@ -97,11 +107,15 @@ def add_lut(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 def run_recolor(arguments: argparse.Namespace) -> int:
     """Do `chrominance recolor`."""
-    from ..pipelines.change_jobs import RecolorPlan
+    from ..pipelines.change_jobs import NeuralPlan, RecolorPlan
     from ..pipelines.palette import PaletteError
 
+    _check_neural(arguments)
     try:
         target, inputs = read_palette(arguments.to)
+        if arguments.method == _NEURAL:
+            neural = NeuralPlan(target, arguments.lightness, choose_device(arguments.device))
+            return _run(arguments, neural, inputs)
         source = None
         if arguments.source is not None:
             source, more = read_palette(arguments.source)
@@ -124,15 +138,19 @@ def run_recolor(arguments: argparse.Namespace) -> int:
 
 def run_match(arguments: argparse.Namespace) -> int:
     """Do `chrominance match`."""
-    from ..pipelines.change_jobs import MatchPlan
+    from ..pipelines.change_jobs import MatchPlan, NeuralPlan
     from ..pipelines.color_match import sample_colors
     from ..pipelines.pictures import load_picture
     from ..pipelines.samples import PictureError
 
+    _check_neural(arguments)
     try:
         reference = load_picture(arguments.to)
     except PictureError as error:
         raise CommandError(str(error)) from error
+    if arguments.method == _NEURAL:
+        neural = NeuralPlan(reference.rgb[None], arguments.lightness, choose_device(arguments.device))
+        return _run(arguments, neural, [arguments.to])
     plan = MatchPlan(
         sample_colors(reference.rgb[None], seed=arguments.seed),
         arguments.method.replace("-", "_"),
@@ -154,6 +172,18 @@ def run_lut(arguments: argparse.Namespace) -> int:
         raise CommandError(str(error)) from error
     inputs, arguments.cube = [arguments.cube], None  # none to be written
     return _run(arguments, plan, inputs)
+
+
+def _check_neural(arguments: argparse.Namespace) -> None:
+    """Raise CommandError for what the network has no use for."""
+    if arguments.method != _NEURAL:
+        return
+    if getattr(arguments, "source", None) is not None or getattr(arguments, "pairing", "order") != "order":
+        raise CommandError("--method neural needs no --from, and pairs nothing: leave them out", USAGE)
+    if arguments.cube is not None:
+        raise CommandError(
+            "--method neural changes alike colours differently: no LUT holds it; leave --cube out", USAGE
+        )
 
 
 def _parser(

@@ -32,6 +32,7 @@ class ChrominanceExtension(ComfyExtension):
         from .palette_colorize import PaletteColorize
         from .palette_files import LoadPalette, SavePalette
         from .recolor import PaletteRecolor, PaletteRecolorVideo
+        from .recolor_neural import NeuralRecolor, NeuralRecolorVideo
         from .retrieval import FindReference
         from .shots import DetectShots
         from .stabilize import TemporalStabilize, TemporalStabilizeVideo
@@ -60,6 +61,8 @@ class ChrominanceExtension(ComfyExtension):
             LoadColorizer,
             LoadLUT,
             LoadPalette,
+            NeuralRecolor,
+            NeuralRecolorVideo,
             PaletteColorize,
             PaletteEdit,
             PaletteExtract,

@@ -26,6 +26,7 @@ from .palette_extract import Sampler
 from .palette_transport import paired
 from .pictures import check_writable, load_picture, save_picture
 from .recolor import PaletteEdit, PaletteModel
+from .recolor_neural import NeuralRecoloring, shipped_colorhouse
 from .recolor_soft import Lightness
 from .samples import PictureError
 
@@ -114,6 +115,19 @@ class MatchPlan:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class NeuralPlan:
+    """Recolour by ColorHouse's generator towards a palette, or to the colours of a picture [1,3,H,W]."""
+
+    target: Palette | Tensor
+    lightness: Lightness = "keep"
+    device: str | torch.device = "cpu"
+
+    def fit(self, job: Job, rate: float | Fraction | None = None) -> NeuralRecoloring:
+        """Return the change, the same for every picture and clip."""
+        return NeuralRecoloring(shipped_colorhouse(self.device), self.target, lightness=self.lightness)
+
+
 @dataclass(frozen=True)
 class LutPlan:
     """Apply one look-up table."""
@@ -189,8 +203,9 @@ def run_changes(
 
 def change_key(change: Change, mask: Tensor | None, strength: float) -> dict[str, Any]:
     """Return what tells a change from others: what becomes of colours all over the cube."""
-    steps = torch.linspace(0, 1, 17)
-    cube = torch.stack(torch.meshgrid(steps, steps, steps, indexing="ij")).view(1, 3, 17, 289)
+    steps = torch.linspace(0, 1, 16)
+    # Square: a network sees pictures at a size of its own.
+    cube = torch.stack(torch.meshgrid(steps, steps, steps, indexing="ij")).view(1, 3, 64, 64)
     seen = [change.apply(cube), *([mask] if mask is not None else [])]
     marks = [zlib.crc32(tensor.contiguous().cpu().numpy().tobytes()) for tensor in seen]
     return {"version": __version__, "change": marks, "strength": strength}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..color import rgb_to_lab
-from ..models.colorhouse.system import SIZE, ColorHouse
+from ..models.colorhouse.system import SIZE, ColorHouse, load_colorhouse
 from .color_map import check_picture, finish
 from .palette import Palette
 from .recolor_soft import LOCKED_FROM, Lightness
@@ -21,25 +23,35 @@ _ROWS = 256
 
 
 class NeuralRecoloring:
-    """A change towards a palette, a ``Change``: what it does to a colour depends on what the picture shows.
+    """A change of colours, a ``Change``: what it does to a colour depends on what the picture shows.
 
-    ``target``: the palette asked for; what belongs to its locked colours stays. ``light``: the ab [2] of a
-    light asked for, None says nothing. ``lightness``: "keep" takes a and b alone from the network. The
-    colour vector is made once, for any number of pictures and frames.
+    ``target``: the palette asked for, whose locked colours, and what belongs to them, stay; or a picture
+    [1,3,H,W] whose colours are asked for. ``light``: the ab [2] of a light asked for beside a palette, None
+    says nothing. ``lightness``: "keep" takes a and b alone from the network. ``size``: pixels of the shorter
+    side that it sees. The colour vector is made once, for any number of pictures and frames.
+    Raises ValueError for a light beside a picture, which has its own, for a picture with NaN, and a size
+    outside 16..4096.
     """
 
     def __init__(
         self,
         model: ColorHouse,
-        target: Palette,
+        target: Palette | Tensor,
         *,
         light: Tensor | None = None,
         lightness: Lightness = "keep",
         size: int = SIZE,
     ) -> None:
         self.model, self.target, self.lightness, self.size = model, target, lightness, size
-        illumination = None if light is None else light[None]
-        self._code = model.encode_palette(target.lab[None], target.weights[None], illumination)
+        if not 16 <= size <= 4096:
+            raise ValueError(f"working size must be 16..4096, got {size}")
+        if not isinstance(target, Tensor):
+            illumination = None if light is None else light[None]
+            self._code = model.encode_palette(target.lab[None], target.weights[None], illumination)
+        elif light is None:
+            self._code = model.encode_reference(target)
+        else:
+            raise ValueError("a light goes with a palette: the reference picture has its own")
 
     def apply(self, rgb: Tensor, *, mask: Tensor | None = None, strength: float = 1.0) -> Tensor:
         """Recolour pictures [B,3,H,W]; arguments and result as in ``change_exactly``."""
@@ -52,9 +64,15 @@ class NeuralRecoloring:
         moved = enlarge_change(small_lab, rgb_to_lab(made) - small_lab, lab)
         if self.lightness == "keep":
             moved[:, 0] = 0
-        if bool(self.target.locked.any()):
+        if isinstance(self.target, Palette) and bool(self.target.locked.any()):
             moved *= 1 - locked_share(lab, self.target)
         return finish(rgb, lab, moved, mask, strength)
+
+
+@lru_cache(maxsize=2)
+def shipped_colorhouse(device: torch.device | str = "cpu") -> ColorHouse:
+    """Return the generator that ships, on a device, loaded once."""
+    return load_colorhouse(device=device)
 
 
 def locked_share(lab: Tensor, palette: Palette) -> Tensor:

@@ -23,6 +23,7 @@ from ..models.colorhouse.palette_extractor import PaletteExtractor
 from ..pipelines.photo_set import PhotoSet, read_categories
 from . import colorhouse
 from .adversarial import AdversarialTrainer
+from .averaging import mean_of
 from .color2embed import color2embed_loss
 from .embedded import EmbeddedTrainer, Places, Recipe, save_tensors
 from .he2018 import ALPHA, ExemplarTrainer, perceptual_distance
@@ -135,6 +136,10 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=0, help="of the photos looked at")
     p.add_argument("-o", "--output", type=Path, required=True, help="safetensors file to write")
     p.set_defaults(run=rebalance)
+    p = commands.add_parser("average", help="the mean of several weights, one fine-tuned from the other")
+    p.add_argument("files", nargs="+", type=Path, help="safetensors files of one network")
+    p.add_argument("-o", "--output", type=Path, required=True, help="safetensors file to write")
+    p.set_defaults(run=average)
     p = commands.add_parser("plot", help="draw the log of a run")
     p.add_argument("state", type=Path, help="the --state folder of the run")
     p.add_argument("-o", "--output", type=Path, required=True, help="picture to write (.png, .svg, .pdf)")
@@ -204,6 +209,15 @@ def rebalance(options: argparse.Namespace) -> None:
     favour_rare_bins(tensors, measure_prior(PhotoSet(options.data), options.seed), options.strength)
     before = float(metadata.get("rebalanced", 0))
     save_tensors(tensors, options.output, {**metadata, "rebalanced": f"{before + options.strength:g}"})
+    logging.info("wrote %s", options.output)
+
+
+def average(options: argparse.Namespace) -> None:
+    """Do ``training average``."""
+    with safe_open(options.files[0], "pt") as file:
+        metadata = dict(file.metadata() or {})
+    made = mean_of([load_file(path) for path in options.files])
+    save_tensors(made, options.output, {**metadata, "averaged": str(len(options.files))})
     logging.info("wrote %s", options.output)
 
 

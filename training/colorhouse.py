@@ -27,9 +27,12 @@ SIZE = 64
 # Directions and pixels of the sliced Wasserstein distance; of lightness less than of colour.
 _DIRECTIONS, _PIXELS, _LIGHTNESS = 24, 512, 0.6
 # How much structural similarity of lightness may be lost without a penalty.
-_FREE = 0.05
+_FREE = 0.1
 # Weights of the losses beside the distance of colours, and how far a pixel may be from its palette's colours.
-_CONTENT, _SMOOTH, _RANGE, _LATENT, _NEAR = 60.0, 4.0, 40.0, 2.0, 8.0
+_CONTENT, _SMOOTH, _RANGE, _LATENT, _NEAR = 40.0, 4.0, 40.0, 2.0, 8.0
+
+# Of the steps of the end of a run, those with exemplars.
+_EXEMPLARS = 0.25
 
 
 def build_network() -> ColorHouseNetwork:
@@ -77,8 +80,8 @@ def palette_loss(network: nn.Module, rgb: Tensor, rng: np.random.Generator) -> T
 
 
 def both_loss(network: nn.Module, rgb: Tensor, rng: np.random.Generator) -> Tensor:
-    """Both stages at once, for the end of a run."""
-    return exemplar_loss(network, rgb, rng) + palette_loss(network, rgb, rng)
+    """Both stages by turns, for the end of a run: palettes mostly, as these are what users bring."""
+    return (exemplar_loss if rng.random() < _EXEMPLARS else palette_loss)(network, rgb, rng)
 
 
 def encode(network: ColorHouseNetwork, rgb: Tensor, rng: np.random.Generator) -> Tensor:

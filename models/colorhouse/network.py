@@ -5,7 +5,8 @@ generator, trained as style transfer; its content encoder has positional normali
 carries mean and spread to the later layers (Li et al., "Positional Normalization", NeurIPS 2019). Stage two
 maps five palette colours and a light into the same space. Sizes are not published; those here are ours, for a
 processor without a GPU, and so are the encoders of the vector, which are those of the embedded network.
-Reference source: none was published. Code licence: Apache-2.0. Weights licence: none are shipped yet.
+Reference source: none was published. Code licence: Apache-2.0. Weights licence: Apache-2.0 (docs/weights.md
+names the pictures they were trained on).
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from torch import Tensor
 from ...color import rgb_to_lab
 from ..contract import check_reference
 from ..embedded.conditions import REFERENCE_SIZE
-from ..errors import NotAFileError
 from ..locate import shipped_weights
 from ..resize import pad_to_multiple, working_size
 from .load import load_network
@@ -68,7 +67,8 @@ class ColorHouse:
         """Return pictures [B,3,H,W] 0..1 as the network sees them, and the same in other colours.
 
         ``code``: [B or 1,448], from ``encode_reference`` or ``encode_palette``. ``size``: the shorter side at
-        which it works. Both results: sRGB [B,3,h,w] 0..1, float32. Raises ValueError for shapes that do not
+        which it works; a smaller picture is not enlarged. Both results: sRGB [B,3,h,w] 0..1, float32.
+        Raises ValueError for shapes that do not
         fit, and NaN; FloatingPointError where the network overflows.
         """
         check_reference(rgb)
@@ -76,6 +76,7 @@ class ColorHouse:
             raise ValueError(f"code must be [1 or {len(rgb)},{COLOR_SIZE}], got {list(code.shape)}")
         if not 16 <= size <= 4096:
             raise ValueError(f"working size must be 16..4096, got {size}")
+        size = max(16, min(size, *rgb.shape[2:]))
         height, width = working_size(rgb.shape[2], rgb.shape[3], size)
         small = rgb.to(self.device, torch.float32)
         if small.shape[2:] != (height, width):
@@ -103,16 +104,9 @@ def load_colorhouse(
 ) -> ColorHouse:
     """Load trained weights; ``path``: None for those that ship.
 
-    Raises CheckpointError for a file that holds something else, and where none ship.
+    Raises CheckpointError for a file that holds something else.
     """
-    if path is None:
-        try:
-            path = shipped_weights("colorhouse")
-        except NotAFileError as error:
-            raise NotAFileError(
-                "this version ships no weights of ColorHouse's generator, and none were published: name a "
-                "file of your own, or use the method soft",
-            ) from error
+    path = shipped_weights("colorhouse") if path is None else path
     network = build_colorhouse().network
     load_network(network, "ColorHouse", Path(path))
     return ColorHouse(network.to(device, dtype))

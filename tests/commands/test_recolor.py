@@ -145,6 +145,19 @@ def test_a_clip_is_matched_as_one(clip, photo, tmp_path, method):
     assert len(made) == 6 and all(np.array_equal(made[0], one) for one in made)
 
 
+def test_the_network_recolours_pictures_and_clips(photo, clip, tmp_path):
+    out, other = tmp_path / "out", tmp_path / "rocket.png"
+    Image.fromarray(data.rocket()[::8, ::8]).save(other)
+    asked = ["--to", "#14213d,#2a6f97,#89c2d9", "--method", "neural"]
+    assert run("recolor", photo, clip, "-o", out, "--codec", "ffv1", *asked) == 0
+    before, made = load_picture(photo).rgb, load_picture(out / "coffee.png").rgb
+    assert (made[2] - made[0]).mean() > (before[2] - before[0]).mean() + 0.1
+    assert len(frames(out / "still.mkv")) == 6
+    assert run("match", photo, "-o", tmp_path / "m.png", "--to", other, "--method", "neural") == 0
+    matched = load_picture(tmp_path / "m.png").rgb
+    assert (matched[2] - matched[0]).mean() > (before[2] - before[0]).mean() + 0.05
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -156,6 +169,9 @@ def test_a_clip_is_matched_as_one(clip, photo, tmp_path, method):
         (["lut", "--cube", "none.cube"], 1, "cannot be read"),
         (["recolor", "--to", "#fff", "--mask", "none.png"], 1, "no such file"),
         (["recolor", "--to", "#fff", "--codec", "ffv1"], 2, "--codec is for clips"),
+        (["recolor", "--to", "#fff", "--method", "neural", "--from", "#000"], 2, "needs no --from"),
+        (["recolor", "--to", "#fff", "--method", "neural", "--cube", "o.cube"], 2, "no LUT holds it"),
+        (["match", "--to", "none.png", "--method", "neural", "--cube", "o.cube"], 2, "no LUT holds it"),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_line(arguments, code, message, photo, tmp_path, capsys):

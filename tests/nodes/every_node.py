@@ -70,6 +70,13 @@ class Inputs:
         recolor |= {"pairing": "order", "strength": 1.0}
         match = {**other, "method": "sliced", "lightness": "transfer", "strength": 1.0, "seed": 0}
         light = {"method": "learned", "light": "#ffd0a0", "target": "#a0c0ff", "kelvin": 0, "together": False}
+        neural = {
+            "palette": self.target,
+            "light": "#ffffff",
+            "lightness": "keep",
+            "size": 64,
+            "strength": 1.0,
+        }
         return {
             "ChrominanceApplyLUT": {**image, "lut": self.lut, "strength": 1.0},
             "ChrominanceApplyLUTVideo": {**video, "lut": self.lut, "strength": 1.0, **ENCODING},
@@ -104,6 +111,8 @@ class Inputs:
             "ChrominanceLoadColorizer": {"model_name": "embedded", "dtype": "fp32"},
             "ChrominanceLoadLUT": {"file": str(self.folder / "look.cube")},
             "ChrominanceLoadPalette": {"file": str(self.folder / "one.json")},
+            "ChrominanceNeuralRecolor": {**image, **neural},
+            "ChrominanceNeuralRecolorVideo": {**video, **neural, **ENCODING},
             "ChrominancePaletteColorize": {**grey, "palette": self.palette, "light": "#ffffff", **SETTINGS},
             "ChrominancePaletteEdit": {
                 "palette": self.palette,
@@ -136,6 +145,8 @@ class Inputs:
         """Return what a node's other inputs must be for an input to count, as its tooltip says."""
         return {
             ("ChrominanceIllumination", "light"): {"method": "given"},
+            ("ChrominanceNeuralRecolor", "reference"): {"palette": None},
+            ("ChrominanceNeuralRecolorVideo", "reference"): {"palette": None},
             ("ChrominanceIllumination", "together"): {"image": torch.cat([self.image, self.image.flip(3)])},
         }.get((name, given), {})
 
@@ -164,6 +175,8 @@ class Inputs:
             ("ChrominanceLoadLUT", "file"): str(self.folder / "two.cube"),
             ("ChrominanceLoadPalette", "file"): str(self.folder / "two.json"),
             ("ChrominanceFindReference", "folder"): str(self.folder),
+            ("ChrominanceNeuralRecolor", "reference"): self.other,
+            ("ChrominanceNeuralRecolorVideo", "reference"): self.other,
             ("ChrominancePaletteEdit", "colors"): "#ff0000",
             ("ChrominancePaletteEdit", "merge"): 40.0,
             ("ChrominancePaletteExtract", "seed"): 5,
