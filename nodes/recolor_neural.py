@@ -142,7 +142,7 @@ def _network_inputs() -> list[io.Input]:
             step=32,
             advanced=True,
             tooltip="Working size: the pixels of the shorter side that the network sees; the change is "
-            "enlarged with the picture's edges. 0: 256. Larger follows finer things, and takes longer.",
+            "enlarged with the picture's edges. 0: 128. Larger follows finer things, and takes longer.",
         ),
     ]
 

@@ -69,7 +69,7 @@ def test_lightness_mask_and_locks_hold(photo):
 
 def test_the_light_counts(photo):
     white, evening = (
-        NeuralRecolor.execute(photo, **{**GIVEN, "light": light}, palette=BLUES)[0]
+        NeuralRecolor.execute(photo, **{**GIVEN, "light": light}, palette=WARMS)[0]
         for light in ("#ffffff", "#ff9040")
     )
     assert lab_of(evening)[:, 2].mean() > lab_of(white)[:, 2].mean() + 1

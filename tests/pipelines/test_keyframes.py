@@ -94,7 +94,8 @@ def test_it_stops_at_cuts():
     foreign = stage([clip[0]], [0], clip)
     found = scores(list(foreign(iter(frames(clip)), info())), clip)
     alone = automatic(clip)
-    assert all(-0.5 < found[n] - alone[n] < 1.5 for n in range(4, 8))
+    lost = [alone[n] - found[n] for n in range(4, 8)]
+    assert max(lost) < 1 and -1.5 < sum(lost) / len(lost) < 0.5
 
 
 def test_each_shot_takes_its_own_reference_in_any_order():
