@@ -27,9 +27,9 @@ SIZE = 64
 # Directions and pixels of the sliced Wasserstein distance; of lightness less than of colour.
 _DIRECTIONS, _PIXELS, _LIGHTNESS = 24, 512, 0.6
 # How much structural similarity of lightness may be lost without a penalty.
-_FREE = 0.1
+_FREE = 0.08
 # Weights of the losses beside the distance of colours, and how far a pixel may be from its palette's colours.
-_CONTENT, _SMOOTH, _RANGE, _LATENT, _NEAR = 40.0, 4.0, 40.0, 2.0, 8.0
+_CONTENT, _SMOOTH, _RANGE, _LATENT, _NEAR = 50.0, 4.0, 40.0, 2.0, 8.0
 
 # Of the steps of the end of a run, those with exemplars.
 _EXEMPLARS = 0.25

@@ -38,13 +38,27 @@ class PositionalNorm(nn.Module):
         return (x - mean) / spread, mean, spread
 
 
+class EdgeConv(ModulatedConv):
+    """A modulated 3x3 convolution that repeats the edges instead of padding with zeros.
+
+    By zeros the generator knows where the edges are, and leaves colours there that are asked for and fit
+    nowhere in the picture.
+    """
+
+    def forward(self, x: Tensor, style: Tensor | None = None) -> Tensor:
+        """As ``ModulatedConv.forward``."""
+        return super().forward(F.pad(x, (1, 1, 1, 1), mode="replicate"), style)[..., 1:-1, 1:-1]
+
+
 class ContentEncoder(nn.Module):
     """A picture to what it shows, without its moments, and those at every scale."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.first = nn.Conv2d(3, _WIDTHS[0], 5, padding=2)
-        self.down = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in pairwise(_WIDTHS))
+        self.first = nn.Conv2d(3, _WIDTHS[0], 5, padding=2, padding_mode="replicate")
+        self.down = nn.ModuleList(
+            nn.Conv2d(a, b, 3, 2, 1, padding_mode="replicate") for a, b in pairwise(_WIDTHS)
+        )
         self.norm = PositionalNorm()
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
@@ -65,8 +79,8 @@ class Block(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv1 = ModulatedConv(channels, channels, 3)
-        self.conv2 = ModulatedConv(channels, channels, 3)
+        self.conv1 = EdgeConv(channels, channels, 3)
+        self.conv2 = EdgeConv(channels, channels, 3)
         self.style1 = nn.Linear(COLOR_SIZE, channels)
         self.style2 = nn.Linear(COLOR_SIZE, channels)
         self.scale = nn.Parameter(torch.full((channels, 1, 1), 0.3))
@@ -84,10 +98,10 @@ class Decoder(nn.Module):
         super().__init__()
         up = _WIDTHS[::-1]
         self.deep = nn.ModuleList(Block(up[0]) for _ in range(3))
-        self.shrink = nn.ModuleList(ModulatedConv(a, b, 3) for a, b in pairwise(up))
+        self.shrink = nn.ModuleList(EdgeConv(a, b, 3) for a, b in pairwise(up))
         self.style = nn.ModuleList(nn.Linear(COLOR_SIZE, a) for a in up[:-1])
         self.block = nn.ModuleList(Block(b) for b in up[1:])
-        self.out = nn.Conv2d(up[-1], 3, 3, padding=1)
+        self.out = nn.Conv2d(up[-1], 3, 3, padding=1, padding_mode="replicate")
         # An untrained generator gives the picture back.
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]

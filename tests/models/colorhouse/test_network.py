@@ -121,3 +121,11 @@ def test_what_is_no_colorhouse_is_said(lively, tmp_path):
     with pytest.raises(ValueError, match="at least one colour"):
         lively.encode_palette(torch.zeros(1, 0, 3))
     assert isinstance(lively, ColorHouse)
+
+
+def test_a_plain_picture_stays_plain_up_to_its_edges():
+    """Padded with zeros the generator would know where the edges are, and colour them otherwise."""
+    model = load_colorhouse()
+    plain = torch.tensor([0.3, 0.5, 0.7]).view(1, 3, 1, 1).expand(1, 3, 40, 56).contiguous()
+    _, made = model.recolor(plain, model.encode_palette(rand(1, 4, 3) * 60), size=40)
+    assert float(made.flatten(2).std(2).max()) < 1e-3 and (made - plain).abs().mean() > 0.01
