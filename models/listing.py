@@ -13,6 +13,7 @@ from .registry import REGISTRY
 
 #: What ships beside the colorizers.
 _HELPERS = {
+    "colorhouse": "ColorHouse's generator, for recolouring",
     "illumination": "ColorHouse's predictor of the light",
     "palette_extractor": "ColorHouse's extractor of five colours",
 }

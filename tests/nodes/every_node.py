@@ -74,7 +74,7 @@ class Inputs:
             "palette": self.target,
             "light": "#ffffff",
             "lightness": "keep",
-            "size": 64,
+            "size": 32,
             "strength": 1.0,
         }
         return {
