@@ -23,6 +23,7 @@ from ..color.ab_bins import annealed_mean
 from ..models import load_features
 from ..models.embedded.local import local_to_grid
 from ..models.embedded.network import STRIDE
+from ..models.features import FeatureExtractor
 from ..pipelines.exemplar import enlarge, find, warped_by
 from ..pipelines.photo_set import PhotoSet
 from ..pipelines.references import STRIDE as POSITION
@@ -78,7 +79,9 @@ class ExemplarTrainer(EmbeddedTrainer):
         return self._loss_of(first) + self.alpha * self.perceptual(shown, rgb[half:].to(self.device))
 
 
-def matched_chroma(L: Tensor, reference: Tensor, extractor: object, own: Tensor | None = None) -> Tensor:
+def matched_chroma(
+    L: Tensor, reference: Tensor, extractor: FeatureExtractor, own: Tensor | None = None
+) -> Tensor:
     """Return what is known of a picture by a reference, as the network takes it: [1,3,S/4,S/4].
 
     ``L``: [1,1,S,S] 0..100; ``reference``: [3,R,R] 0..1. With ``own``, the picture's true chroma [1,2,S,S],
@@ -87,7 +90,7 @@ def matched_chroma(L: Tensor, reference: Tensor, extractor: object, own: Tensor 
     """
     grid = (L.shape[2] // STRIDE, L.shape[3] // STRIDE)
     try:
-        references = References([reference], extractor)  # type: ignore[arg-type]
+        references = References([reference], extractor)
     except BadReferenceError:
         return torch.zeros(1, 3, *grid)
     with torch.inference_mode():
