@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from comfy_api.latest import io
 from torch import Tensor
 
 from . import host
 from .colorize import color_pictures
-from .settings import make_settings, setting_inputs
+from .settings import WHITE, light_ab, make_settings, setting_inputs
 from .sockets import (
     COLORIZER,
     LAB,
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from ..models.contract import Colorizer
     from ..pipelines.colorize import Colorized
     from ..pipelines.palette import Palette
-
-_WHITE = "#ffffff"
 
 
 class PaletteColorize(io.ComfyNode):
@@ -69,7 +66,7 @@ class PaletteColorize(io.ComfyNode):
                 ),
                 io.Color.Input(
                     "light",
-                    default=_WHITE,
+                    default=WHITE,
                     tooltip="The colour of the light in the picture, such as the orange of an evening. "
                     "White: nothing is said about it. Its lightness does not count.",
                 ),
@@ -105,7 +102,6 @@ class PaletteColorize(io.ComfyNode):
         """Run the node."""
         from ..models.contract import Conditions
         from ..pipelines.colorize import colorize
-        from ..pipelines.hints import hex_to_ab
 
         rgb, alpha = image_to_rgb(image, "image")
         mask = mask_of_pictures(mask, len(rgb))
@@ -113,7 +109,8 @@ class PaletteColorize(io.ComfyNode):
         palette = check_palette(palette, "palette")
         hosted = host.hosted(colorizer)
         network = hosted.ready()
-        illumination = None if light.lower() == _WHITE else torch.tensor([hex_to_ab(light)])
+        ab = light_ab(light)
+        illumination = None if ab is None else ab[None]
         color = network.encode_palette(palette.lab[None], palette.weights[None], illumination)
 
         def colour(part: slice, pictures: Tensor, network: Colorizer) -> Colorized:

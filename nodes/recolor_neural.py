@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from comfy_api.latest import io
 from torch import Tensor
 
 from . import host
 from .changes import change_clip, change_pictures, lightness_input, mask_input, strength_input
+from .settings import WHITE, light_ab
 from .sockets import PALETTE, Menu, check_palette, image_to_rgb
 from .video import encoding_inputs
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ..pipelines.recolor_neural import NeuralRecoloring
     from ..pipelines.recolor_soft import Lightness
 
-_WHITE = "#ffffff"
 _ALIASES = ["recolor", "colorhouse", "colorway", "color scheme", "style transfer", "change colors", "mood"]
 
 
@@ -128,7 +127,7 @@ def _network_inputs() -> list[io.Input]:
     return [
         io.Color.Input(
             "light",
-            default=_WHITE,
+            default=WHITE,
             tooltip="The colour of the light asked for beside a palette, such as the orange of an evening. "
             "White: nothing is said about it. Its lightness does not count.",
         ),
@@ -151,7 +150,6 @@ def _change(
     palette: Palette | None, reference: Tensor | None, light: str, lightness: Lightness, size: int
 ) -> NeuralRecoloring:
     from ..models.colorhouse.system import SIZE
-    from ..pipelines.hints import hex_to_ab
     from ..pipelines.recolor_neural import NeuralRecoloring, shipped_colorhouse
 
     if (palette is None) == (reference is None):
@@ -160,13 +158,12 @@ def _change(
     model = shipped_colorhouse(host.compute_device())
     size = size or SIZE
     if palette is not None:
-        ab = None if light.lower() == _WHITE else torch.tensor(hex_to_ab(light))
         asked = check_palette(palette, "palette")
-        return NeuralRecoloring(model, asked, light=ab, lightness=lightness, size=size)
+        return NeuralRecoloring(model, asked, light=light_ab(light), lightness=lightness, size=size)
     assert reference is not None
     rgb, _ = image_to_rgb(reference, "reference")
     if len(rgb) != 1:
         raise ValueError(f"reference must be one picture, got {len(rgb)}: choose one of the batch")
-    if light.lower() != _WHITE:
+    if light_ab(light) is not None:
         raise ValueError("light goes with a palette, a reference has its own: set it to white")
     return NeuralRecoloring(model, rgb.float(), lightness=lightness, size=size)

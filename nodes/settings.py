@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 from comfy_api.latest import io
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ..pipelines.colorize import ColorizeSettings
+
+#: Of the widget light: nothing is said about it.
+WHITE = "#ffffff"
 
 
 def setting_inputs(*, saturates: str = "the new colour") -> list[io.Input]:
@@ -53,6 +58,15 @@ def setting_inputs(*, saturates: str = "the new colour") -> list[io.Input]:
             "what the network was made for.",
         ),
     ]
+
+
+def light_ab(light: str) -> Tensor | None:
+    """Return the ab [2] of a light asked for beside a palette; None for white, which says nothing."""
+    import torch
+
+    from ..pipelines.hints import hex_to_ab
+
+    return None if light.lower() == WHITE else torch.tensor(hex_to_ab(light))
 
 
 def make_settings(

@@ -187,8 +187,7 @@ def train_embedded(options: argparse.Namespace) -> None:
         trainer.resume(checkpoint)
         logging.info("resumed at %d samples", trainer.samples)
     elif options.resume or options.start:
-        start = options.start or "shipped"
-        path = shipped_weights("embedded") if start == "shipped" else Path(start)
+        path = _start(options.start or "shipped")
         trainer.start_from(load_file(path))
         logging.info("started from %s", path)
     elif checkpoint.exists():
@@ -200,9 +199,8 @@ def train_embedded(options: argparse.Namespace) -> None:
 
 def rebalance(options: argparse.Namespace) -> None:
     """Do ``training rebalance``."""
-    path = shipped_weights("embedded") if options.start == "shipped" else Path(options.start)
-    with safe_open(path, "pt") as file:
-        metadata = dict(file.metadata() or {})
+    path = _start(options.start)
+    metadata = _metadata(path)
     tensors = load_file(path)
     if "head.bias" not in tensors:
         raise ValueError(f"{path} holds no embedded network: give one that training embedded wrote")
@@ -214,8 +212,7 @@ def rebalance(options: argparse.Namespace) -> None:
 
 def average(options: argparse.Namespace) -> None:
     """Do ``training average``."""
-    with safe_open(options.files[0], "pt") as file:
-        metadata = dict(file.metadata() or {})
+    metadata = _metadata(options.files[0])
     made = mean_of([load_file(path) for path in options.files])
     save_tensors(made, options.output, {**metadata, "averaged": str(len(options.files))})
     logging.info("wrote %s", options.output)
@@ -258,6 +255,16 @@ def train_small(options: argparse.Namespace) -> None:
     # Small pictures are kept in memory; larger ones are cut from the photos each time.
     draw = partial(draw_batch, load_thumbnails(photos)) if size <= SIDE else partial(draw_photos, photos)
     trainer.run(draw, None if options.hours is None else options.hours * 3600)
+
+
+def _start(name: str) -> Path:
+    """Return the weights that --from names: those of the embedded network that ship, or a file."""
+    return shipped_weights("embedded") if name == "shipped" else Path(name)
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    with safe_open(path, "pt") as file:
+        return dict(file.metadata() or {})
 
 
 def _perceptual(options: argparse.Namespace) -> PerceptualDistance | None:

@@ -7,8 +7,6 @@ sigma 5 (of 255), smooth-L1 distance of chroma, and a perceptual one of relu5_2 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -17,13 +15,11 @@ from torch import Tensor, nn
 from ..color import lab_to_rgb, rgb_to_lab
 from ..models.color2embed.network import Color2Embed
 from .conditions import make_reference
+from .perceptual import Distance
 from .small import Loss
 
 #: Chroma that the network's 1 stands for, and the weight of the perceptual distance.
 _AB, _PERCEPTUAL = 110.0, 0.1
-
-#: Distance of pictures [B,3,H,W] 0..1 as a scalar.
-Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 def color2embed_loss(perceptual: Distance | None = None) -> Loss:

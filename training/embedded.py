@@ -204,10 +204,7 @@ class EmbeddedTrainer:
 
     def predict(self, batch: Batch, dtype: torch.dtype) -> Predicted:
         """Run the network on one batch, with whatever a user might know of it."""
-        rgb, references = (
-            torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-            for pixels in (batch.pixels, batch.references)
-        )
+        rgb, references = batch.pictures()
         lab = rgb_to_lab(rgb)
         ab = F.avg_pool2d(lab[:, 1:], STRIDE).to(self.device)
         seen = torch.cat([degrade_lightness(lab[:, :1], batch.rng), lab[:, 1:]], 1)

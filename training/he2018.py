@@ -11,7 +11,6 @@ keeps the classification loss beside the distance of chroma.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -29,13 +28,11 @@ from ..pipelines.photo_set import PhotoSet
 from ..pipelines.references import STRIDE as POSITION
 from ..pipelines.references import BadReferenceError, References
 from .embedded import TEMPERATURE, EmbeddedTrainer, Places, Predicted, Recipe
+from .perceptual import Distance, EncoderDistance, PerceptualDistance
 from .photos import Batch, degrade_lightness
 
 #: The paper's weight of the perceptual branch, with VGG19.
 ALPHA = 0.005
-
-#: Distance of pictures [B,3,H,W] 0..1 as a scalar.
-Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 class ExemplarTrainer(EmbeddedTrainer):
@@ -54,10 +51,7 @@ class ExemplarTrainer(EmbeddedTrainer):
 
     def loss(self, batch: Batch, dtype: torch.dtype) -> Tensor:
         """Return the loss of one batch: the first half's chrominance, the second's look."""
-        rgb, references = (
-            torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-            for pixels in (batch.pixels, batch.references)
-        )
+        rgb, references = batch.pictures()
         lab = rgb_to_lab(rgb)
         seen = degrade_lightness(lab[:, :1], batch.rng)
         half = len(rgb) // 2
@@ -109,8 +103,6 @@ def matched_chroma(
 
 def perceptual_distance(vgg19: Path | None, device: torch.device | str = "cpu") -> Distance:
     """Return the paper's distance, of relu5_1 of a VGG19 file; without one, of the pretrained encoder."""
-    from .perceptual import EncoderDistance, PerceptualDistance
-
     if vgg19 is None:
         return EncoderDistance(device)
     return PerceptualDistance(vgg19, "conv5_1", device, square=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -14,6 +15,9 @@ from ..models.errors import UnknownSystemError
 from ..models.vgg19.features import VGG19Features
 from ..models.vgg19.files import PARTS
 from .pretrained import load_pretrained_encoder
+
+#: Distance of pictures [B,3,H,W] 0..1 as a scalar.
+Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 class PerceptualDistance:

@@ -70,6 +70,14 @@ class Batch:
     references: np.ndarray
     rng: np.random.Generator
 
+    def pictures(self) -> tuple[Tensor, Tensor]:
+        """Return photos and references as sRGB [B,3,S,S] and [B,3,R,R] 0..1."""
+        photos, references = (
+            torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+            for pixels in (self.pixels, self.references)
+        )
+        return photos, references
+
 
 @dataclass(frozen=True)
 class ReferenceMix:

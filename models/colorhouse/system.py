@@ -69,8 +69,7 @@ class ColorHouse:
 
         ``code``: [B or 1,448], from ``encode_reference`` or ``encode_palette``. ``size``: the shorter side at
         which it works; a smaller picture is not enlarged. Both results: sRGB [B,3,h,w] 0..1, float32.
-        Raises ValueError for shapes that do not
-        fit, and NaN; FloatingPointError where the network overflows.
+        Raises ValueError for shapes that do not fit, and NaN; FloatingPointError where the network overflows.
         """
         check_reference(rgb)
         if code.ndim != 2 or code.shape[1] != COLOR_SIZE or len(code) not in (1, len(rgb)):
