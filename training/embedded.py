@@ -62,7 +62,7 @@ class Recipe:
     parts: str = "all"
     #: Where a condition is given: weight of the distance, in units of 110, from annealed mean to truth.
     distance: float = 4.0
-    #: Share of samples without any condition (in "all").
+    #: Share of batches without any condition (in "all"): they cost half as much.
     automatic: float = 0.2
     #: Share of colour vectors that come from references, not palettes; of references, the photo itself.
     references: float = 0.5
@@ -81,12 +81,12 @@ class Recipe:
                 raise ValueError(f"{name} must be 0 to 1, got {getattr(self, name)}")
 
     def mix(self) -> Mix:
-        """Return how often which condition is given: what has none teaches nothing to conditions alone."""
-        share = self.automatic if self.parts == "all" else 0.0
-        return Mix(
-            given=(0.4 * (1 - share), 0.42 * (1 - share), 0.18 * (1 - share), share),
-            color=(self.references, 1 - self.references),
-        )
+        """Return how often which condition is given, where one is."""
+        return Mix(given=(0.4, 0.42, 0.18, 0.0), color=(self.references, 1 - self.references))
+
+    def alone(self) -> float:
+        """Return the share of batches without conditions: they teach nothing to conditions alone."""
+        return self.automatic if self.parts == "all" else 0.0
 
     def rate_at(self, sample: int) -> float:
         """Return the factor on the learning rates: linear warm-up, then cosine to ``final_rate``."""
@@ -208,13 +208,19 @@ class EmbeddedTrainer:
         lab = rgb_to_lab(rgb)
         ab = F.avg_pool2d(lab[:, 1:], STRIDE).to(self.device)
         seen = torch.cat([degrade_lightness(lab[:, :1], batch.rng), lab[:, 1:]], 1)
+        L = seen[:, :1].to(self.device)
+        if references is None:
+            given = torch.zeros(len(rgb), dtype=torch.bool)
+            with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
+                logits = self.network(L)
+            return Predicted(logits, ab, F.avg_pool2d(L, STRIDE), given)
         # Palettes are of the picture as it is or as it is seen: a user's palette knows nothing of its faults.
         shown = lab if batch.rng.random() < 0.5 else seen
         known = simulate(rgb, shown, references, batch.rng, self.recipe.mix())
         with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
-            logits = self.network(seen[:, :1].to(self.device), *self.encode(known))
+            logits = self.network(L, *self.encode(known))
         given = (known.kind > 0) | (known.local[:, 2].amax((1, 2)) > 0)
-        return Predicted(logits, ab, F.avg_pool2d(seen[:, :1], STRIDE).to(self.device), given)
+        return Predicted(logits, ab, F.avg_pool2d(L, STRIDE), given)
 
     def _loss_of(self, made: Predicted) -> Tensor:
         loss = rebalanced_cross_entropy(made.logits, made.ab, self.targets, self.weights)
@@ -254,6 +260,7 @@ class EmbeddedTrainer:
             seed=recipe.seed,
             start=number,
             mix=ReferenceMix.with_itself(recipe.itself),
+            alone=recipe.alone(),
         )
         trainable = [p for p in self.network.parameters() if p.requires_grad]
         saved, smooth, logged, seen = begin, None, begin, self.samples

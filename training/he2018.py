@@ -52,14 +52,15 @@ class ExemplarTrainer(EmbeddedTrainer):
     def loss(self, batch: Batch, dtype: torch.dtype) -> Tensor:
         """Return the loss of one batch: the first half's chrominance, the second's look."""
         rgb, references = batch.pictures()
+        if references is None:
+            # Without a reference, the network has to remain what it is.
+            return super().loss(batch, dtype)
         lab = rgb_to_lab(rgb)
         seen = degrade_lightness(lab[:, :1], batch.rng)
         half = len(rgb) // 2
-        # Without a reference, the network has to remain what it is.
-        told = batch.rng.random(len(rgb)) >= self.recipe.automatic
         local = torch.zeros(len(rgb), 3, *(side // STRIDE for side in lab.shape[2:]))
-        for row in told.nonzero()[0]:
-            here = slice(int(row), int(row) + 1)
+        for row in range(len(rgb)):
+            here = slice(row, row + 1)
             own = lab[here, 1:] if row < half else None
             local[here] = matched_chroma(seen[here], references[row], self.extractor, own)
         with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):

@@ -63,20 +63,20 @@ class Batch:
     """Photos for one step, their references, and a generator for whatever else is random.
 
     ``pixels``: uint8 [B,S,S,3]; ``references``: uint8 [B,R,R,3], another part of the same photo, a photo of
-    the same group, a neighbouring frame, or any photo.
+    the same group, a neighbouring frame, or any photo; None where photos stand alone.
     """
 
     pixels: np.ndarray
-    references: np.ndarray
+    references: np.ndarray | None
     rng: np.random.Generator
 
-    def pictures(self) -> tuple[Tensor, Tensor]:
+    def pictures(self) -> tuple[Tensor, Tensor | None]:
         """Return photos and references as sRGB [B,3,S,S] and [B,3,R,R] 0..1."""
-        photos, references = (
-            torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-            for pixels in (self.pixels, self.references)
-        )
-        return photos, references
+        return _as_rgb(self.pixels), None if self.references is None else _as_rgb(self.references)
+
+
+def _as_rgb(pixels: np.ndarray) -> Tensor:
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,9 @@ def batches(
     workers: int = 2,
     reference_size: int = 96,
     mix: ReferenceMix | None = None,
+    alone: float = 0.0,
 ) -> Iterator[Batch]:
-    """Yield batches for ever.
+    """Yield batches for ever; a share of ``alone`` of them without references.
 
     ``start``: index of the first batch, so that a resumed run goes on with what it would have seen. Every
     epoch is a new permutation; the same seed gives the same pictures, whatever the number of workers.
@@ -135,16 +136,22 @@ def batches(
     def order(epoch: int) -> np.ndarray:
         return np.random.default_rng([seed, 1, epoch]).permutation(len(photos))
 
-    def load(sample: int) -> tuple[np.ndarray, np.ndarray]:
+    def load(sample: int) -> tuple[np.ndarray, np.ndarray | None]:
         epoch, position = divmod(sample, len(photos))
         if epoch not in orders:
             orders[epoch] = order(epoch)
         rng = np.random.default_rng([seed, 2, sample])
         index = int(orders[epoch][position])
-        photo = photos.load(index)
         other = choose_reference(photos, index, rng, mix)
+        photo = photos.load(index)
+        crop = random_crop(photo, size, rng)
+        if stands_alone(sample // batch):
+            return crop, None
         reference = photo if other == index else photos.load(other)
-        return random_crop(photo, size, rng), random_crop(reference, reference_size, rng)
+        return crop, random_crop(reference, reference_size, rng)
+
+    def stands_alone(number: int) -> bool:
+        return np.random.default_rng([seed, 4, number]).random() < alone
 
     orders: dict[int, np.ndarray] = {}
     with ThreadPoolExecutor(workers) as pool:
@@ -156,6 +163,8 @@ def batches(
             pairs = [future.result() for future in pending.pop(0)]
             for epoch in [e for e in orders if e < (number * batch) // len(photos)]:
                 orders.pop(epoch, None)
-            pixels, references = (np.stack(part) for part in zip(*pairs, strict=True))
-            yield Batch(pixels, references, np.random.default_rng([seed, 3, number]))
+            pixels = np.stack([photo for photo, _ in pairs])
+            references = [reference for _, reference in pairs if reference is not None]
+            rng = np.random.default_rng([seed, 3, number])
+            yield Batch(pixels, np.stack(references) if references else None, rng)
             number += 1

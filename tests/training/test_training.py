@@ -84,6 +84,30 @@ def test_batches_depend_on_the_seed_and_the_start_alone(photos):
     assert not np.array_equal(first[0], take(1, seed=2)[0])
 
 
+def test_a_share_of_batches_stands_alone(photos):
+    def take(alone):
+        source = batches(photos, size=16, batch=2, seed=4, reference_size=16, alone=alone)
+        return [next(source) for _ in range(40)]
+
+    mixed, none = take(0.75), take(0.0)
+    assert 22 <= sum(batch.references is None for batch in mixed) <= 36
+    # The photos are those of a run without: only what goes with them is left out.
+    assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(mixed, none, strict=True))
+    assert all(batch.references is not None for batch in none)
+
+
+def test_a_batch_alone_takes_the_automatic_path(fresh, photos):
+    trainer = fresh("alone")
+    met = []
+    for part in (trainer.network.local, trainer.network.color_head):
+        part.register_forward_pre_hook(lambda *_: met.append(1))
+    alone, told = (next(batches(photos, size=32, batch=2, seed=1, alone=share)) for share in (1.0, 0.0))
+    made = trainer.predict(alone, torch.float32)
+    assert not met and not made.given.any() and made.logits.shape == (2, 313, 8, 8)
+    trainer.predict(told, torch.float32)
+    assert met
+
+
 def test_a_crop_is_part_of_the_photo():
     ramp = np.zeros((60, 90, 3), np.uint8)
     ramp[..., 0] = np.arange(90)[None] * 2

@@ -36,6 +36,17 @@ def test_same_padding_puts_the_odd_pixel_after(side, kernel):
     assert torch.equal(conv(x), x[..., first::2, first::2])
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+def test_depthwise_convolutions_stay_exact_under_autocast(stride):
+    torch.manual_seed(0)
+    conv, x = SameConv(8, 8, 5, stride, groups=8), torch.randn(1, 8, 9, 9)
+    with torch.autocast("cpu", torch.bfloat16):
+        made = conv(x)
+        mixed = SameConv(8, 8, 5, stride)(x)
+    assert made.dtype == torch.float32 and torch.equal(made, conv(x))
+    assert mixed.dtype == torch.bfloat16
+
+
 def test_modulation_equals_scaled_demodulated_weights_per_sample():
     torch.manual_seed(0)
     conv = ModulatedConv(6, 4, 3).double()
