@@ -26,10 +26,11 @@ from ..pipelines.metrics_video import CDC_LAGS
 from ..pipelines.photo_set import PhotoSet, read_categories
 from .quality_clips import clip_table, score_clips
 from .quality_conditions import (
-    colour_by_another,
     colour_by_exemplar,
-    colour_by_itself_warped,
+    colour_by_vector,
+    itself_warped,
     measure_palettes,
+    of_another_category,
 )
 from .quality_hints import HINT_COUNTS, colour_by_hints, hint_table
 
@@ -229,12 +230,13 @@ def measure_conditions(
 
     References as colour vectors, and matched place by place.
     """
+    itself, another = itself_warped(seed), of_another_category(photos, photo_tensor, seed)
     colourings = {
         "automatic": colour_by_itself(colorizer, settings),
-        "itself": colour_by_itself_warped(colorizer, settings, seed),
-        "another": colour_by_another(photos, photo_tensor, colorizer, settings, seed),
-        "exemplar_itself": colour_by_exemplar(photos, photo_tensor, colorizer, settings, seed, itself=True),
-        "exemplar_another": colour_by_exemplar(photos, photo_tensor, colorizer, settings, seed, itself=False),
+        "itself": colour_by_vector(itself, colorizer, settings),
+        "another": colour_by_vector(another, colorizer, settings),
+        "exemplar_itself": colour_by_exemplar(itself, colorizer, settings),
+        "exemplar_another": colour_by_exemplar(another, colorizer, settings),
     }
     figures = {
         name: measure(photos, colouring, limit=limit)["psnr"] for name, colouring in colourings.items()

@@ -24,7 +24,8 @@ PALETTE_COLORS = 5
 #: Noise on a reference (of 255), and how far its lattice of points is moved (1 is half a side).
 _NOISE, _WARP = 5.0, 0.15
 
-Given = Callable[[Tensor, int], Conditions]
+#: A photo's true rgb [1,3,H,W] and its number in the set → its reference [1,3,H,W].
+Referring = Callable[[Tensor, int], Tensor]
 Colouring = Callable[[Tensor, Tensor, int], Tensor]
 
 
@@ -49,52 +50,39 @@ def other_category(photos: PhotoSet, index: int, rng: np.random.Generator) -> in
     return int(others[int(rng.integers(len(others)))])
 
 
-def colour_under(colorizer: Colorizer, settings: ColorizeSettings | None, given: Given) -> Colouring:
-    """Return the colouring by a colorizer under what ``given(truth, index)`` tells it."""
-    return lambda grey, truth, index: colorize(grey, colorizer, settings, conditions=given(truth, index)).rgb
+def itself_warped(seed: int = 0) -> Referring:
+    """Give every photo a warped, noisy copy of itself as its reference (Color2Embed's)."""
+    return lambda truth, index: warped_copy(truth, _generator(seed, 2, index))
 
 
-def colour_by_itself_warped(
-    colorizer: Colorizer, settings: ColorizeSettings | None, seed: int = 0
+def of_another_category(
+    photos: PhotoSet, load: Callable[[PhotoSet, int], Tensor], seed: int = 0
+) -> Referring:
+    """Give every photo one of another category, which ``load`` reads, as its reference."""
+    return lambda truth, index: load(photos, other_category(photos, index, _generator(seed, 3, index)))
+
+
+def colour_by_vector(
+    referring: Referring, colorizer: Colorizer, settings: ColorizeSettings | None = None
 ) -> Colouring:
-    """Return the colouring after a warped, noisy copy of the photo itself (Color2Embed's reference)."""
+    """Return the colouring after the colour vector of a reference alone."""
 
-    def given(truth: Tensor, index: int) -> Conditions:
-        return Conditions(color=colorizer.encode_reference(warped_copy(truth, _generator(seed, 2, index))))
+    def colouring(grey: Tensor, truth: Tensor, index: int) -> Tensor:
+        told = Conditions(color=colorizer.encode_reference(referring(truth, index)))
+        return colorize(grey, colorizer, settings, conditions=told).rgb
 
-    return colour_under(colorizer, settings, given)
-
-
-def colour_by_another(
-    photos: PhotoSet, load: Callable[[PhotoSet, int], Tensor], colorizer: Colorizer,
-    settings: ColorizeSettings | None, seed: int = 0,
-) -> Colouring:  # fmt: skip
-    """Return the colouring after a photo of another category, which ``load`` reads."""
-
-    def given(truth: Tensor, index: int) -> Conditions:
-        other = other_category(photos, index, _generator(seed, 3, index))
-        return Conditions(color=colorizer.encode_reference(load(photos, other)))
-
-    return colour_under(colorizer, settings, given)
+    return colouring
 
 
 def colour_by_exemplar(
-    photos: PhotoSet, load: Callable[[PhotoSet, int], Tensor], colorizer: Colorizer,
-    settings: ColorizeSettings | None, seed: int = 0, *, itself: bool,
-) -> Colouring:  # fmt: skip
-    """Return the colouring by what is matched in a reference, as the node Exemplar Colorize does it.
-
-    The reference is ``itself``, warped and noised, or a photo of another category; the same ones as above.
-    """
+    referring: Referring, colorizer: Colorizer, settings: ColorizeSettings | None = None
+) -> Colouring:
+    """Return the colouring by what is matched in a reference, as the node Exemplar Colorize does it."""
     extractor = load_features("embedded")
 
     def colouring(grey: Tensor, truth: Tensor, index: int) -> Tensor:
-        if itself:
-            reference = warped_copy(truth, _generator(seed, 2, index))
-        else:
-            reference = load(photos, other_category(photos, index, _generator(seed, 3, index)))
         try:
-            references = References([reference[0]], extractor)
+            references = References([referring(truth, index)[0]], extractor)
         except BadReferenceError:  # a grey one: the node refuses it, and a user takes none
             return colorize(grey, colorizer, settings).rgb
         return colorize_with_references(grey, Guide(colorizer, references), settings)[0].rgb

@@ -9,7 +9,9 @@ from skimage import data
 from chrominance.benchmarks import quality
 from chrominance.benchmarks.quality_conditions import (
     colour_by_exemplar,
+    itself_warped,
     measure_palettes,
+    of_another_category,
     other_category,
     palette_distance,
     warped_copy,
@@ -95,8 +97,8 @@ def test_a_matched_reference_is_the_nodes(photos):
     colorizer, truth = load_colorizer("embedded"), quality.photo_tensor(photos, 1)
     given = quality.grey(truth)
     by_itself, by_another = (
-        colour_by_exemplar(photos, quality.photo_tensor, colorizer, None, itself=itself)(given, truth, 0)
-        for itself in (True, False)
+        colour_by_exemplar(referring, colorizer)(given, truth, 0)
+        for referring in (itself_warped(), of_another_category(photos, quality.photo_tensor))
     )
     automatic = colorize(given, colorizer).rgb
     assert psnr(by_itself, truth) > psnr(automatic, truth) + 6

@@ -10,6 +10,7 @@ from chrominance.color.ab_bins import (
     annealed_mean,
     entropy_confidence,
     nearest_ab_bin,
+    open_mean,
     soft_encode,
 )
 
@@ -68,3 +69,30 @@ def test_confidence_is_zero_for_all_alike_and_one_for_certainty():
 def test_temperature_must_be_positive(temperature):
     with pytest.raises(ValueError, match="temperature"):
         annealed_mean(torch.zeros(1, BIN_COUNT, 1, 1), temperature)
+
+
+def logits_of(*bins, size=(2, 3)):
+    """Logits [1,313,h,w] of a distribution with the given bins and their shares."""
+    p = torch.full((313,), 1e-6)
+    for ab, share in bins:
+        p[nearest_ab_bin(torch.tensor([ab], dtype=torch.float32), dim=-1)] = share
+    return (p / p.sum()).log().view(1, 313, 1, 1).expand(1, 313, *size).clone()
+
+
+def test_open_mean_sharpens_where_grey_is_likely_only():
+    grey, open_ = logits_of(((0, 0), 0.9), ((0, 60), 0.1)), logits_of(((60, 40), 0.5), ((-60, 40), 0.4))
+    assert open_mean(grey, 0.38)[0, 1].max() < 1.5  # the plain mean has 6
+    assert torch.allclose(open_mean(open_, 0.38), annealed_mean(open_, 1.0), atol=0.2)
+    sharpened = annealed_mean(open_, 0.38)[0, 0]
+    assert (open_mean(open_, 0.38)[0, 0] < sharpened - 5).all()
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+def test_open_mean_above_one_is_the_annealed_mean(temperature):
+    logits = torch.randn(2, 313, 3, 2, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(open_mean(logits, temperature), annealed_mean(logits, temperature))
+
+
+def test_open_mean_refuses_a_temperature_of_zero():
+    with pytest.raises(ValueError, match="above 0"):
+        open_mean(torch.zeros(1, 313, 1, 1), 0.0)

@@ -50,10 +50,9 @@ def everything(colorizer, batch=2):
 
 
 def test_untrained_conditions_change_nothing(untrained, L):
-    plain = untrained.colorize(L, size=64).ab
-    torch.testing.assert_close(
-        untrained.colorize(L, everything(untrained), size=64).ab, plain, atol=1e-3, rtol=0
-    )
+    plain = untrained.distribution(L, size=64)
+    told = untrained.distribution(L, everything(untrained), size=64)
+    torch.testing.assert_close(told, plain, atol=1e-3, rtol=0)
 
 
 def test_every_condition_changes_something(colorizer, L):
@@ -96,12 +95,14 @@ def test_one_condition_stands_for_every_picture(colorizer, L):
 
 
 def test_the_distribution_is_what_the_colour_is_made_of(colorizer, L):
-    from chrominance.color.ab_bins import annealed_mean
+    from chrominance.color.ab_bins import annealed_mean, open_mean
 
-    conditions = everything(colorizer)
-    logits = colorizer.distribution(L, conditions, size=64)
-    assert logits.shape[1] == 313 and logits.dtype == torch.float32
-    assert torch.equal(annealed_mean(logits, 0.38), colorizer.colorize(L, conditions, size=64).ab)
+    told = everything(colorizer)
+    without_vector = Conditions(told.local_ab, told.local_confidence)
+    for conditions, mean in ((told, annealed_mean), (without_vector, open_mean), (Conditions(), open_mean)):
+        logits = colorizer.distribution(L, conditions, size=64)
+        assert logits.shape[1] == 313 and logits.dtype == torch.float32
+        assert torch.equal(mean(logits, 0.38), colorizer.colorize(L, conditions, size=64).ab)
 
 
 def test_one_sure_pixel_makes_a_sure_cell():
