@@ -29,8 +29,10 @@ _DIRECTIONS, _PIXELS, _LIGHTNESS = 24, 512, 0.6
 # How much structural similarity of lightness may be lost without a penalty.
 _FREE = 0.12
 # Weights of the losses beside the distance of colours, and how far a pixel may be from its palette's colours.
-_CONTENT, _SMOOTH, _RANGE, _LATENT, _NEAR = 25.0, 4.0, 40.0, 2.0, 6.0
+_CONTENT, _SMOOTH, _RANGE, _LATENT, _NEAR = 15.0, 4.0, 40.0, 2.0, 6.0
 
+# Weight of how differently alike colours are changed, and how far alike colours are apart.
+_ALIKE, _SAME = 0.15, 4.0
 # Of a palette's colour's share, the pixels that have to be near it.
 _OWN = 0.7
 # Of the steps of the end of a run, those with exemplars.
@@ -179,7 +181,24 @@ def kept(made: Tensor, lab: Tensor, before: Tensor) -> Tensor:
         for dim in (2, 3)
     )
     outside = (F.relu(-made) + F.relu(made - 1)).mean()
-    return _CONTENT * lost + _SMOOTH * smooth / 10 + _RANGE * outside
+    return _CONTENT * lost + _SMOOTH * smooth / 10 + _RANGE * outside + _ALIKE * parted(moved, before)
+
+
+def parted(moved: Tensor, before: Tensor) -> Tensor:
+    """Return how differently colours that were alike are changed, in CIE units, wherever they lie.
+
+    Without it, colours that are asked for and fit nowhere come as patches on plain paper. ``moved``: the
+    change, ``before``: the Lab that is changed, both [B,3,h,w]; places are compared across half the picture.
+    """
+    sizes = [max(1, side // 2) for side in before.shape[2:]]
+    pairs = [sizes, [sizes[0], 0], [0, sizes[1]], [max(1, size // 2) for size in sizes]]
+    apart, likely = [], []
+    for shift in pairs:
+        change, distance = ((x - x.roll(shift, (2, 3))).square().sum(1) for x in (moved, before))
+        weight = torch.exp(-distance / (2 * _SAME**2))
+        apart.append((weight * ((change + 1).sqrt() - 1)).mean())
+        likely.append(weight.mean())
+    return torch.stack(apart).sum() / (torch.stack(likely).sum() + 1e-3)
 
 
 def similarity(first: Tensor, second: Tensor) -> Tensor:

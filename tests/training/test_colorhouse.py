@@ -132,3 +132,17 @@ def test_the_command_trains_the_stages_in_turn(tmp_path, pictures):
     assert changed
     assert all(name.startswith("palette.") for name in changed)
     assert load_colorhouse(tmp_path / "two" / "colorhouse.safetensors").network is not None
+
+
+def test_alike_colours_must_change_alike():
+    before = torch.full((1, 3, 16, 16), 50.0)
+    whole = torch.full_like(before, 20)
+    patch = torch.zeros_like(before)
+    patch[..., :8, :8] = 20
+    assert float(colorhouse.parted(whole, before)) == 0
+    assert float(colorhouse.parted(patch, before)) > 5
+    # What was of another colour may change in another way.
+    other = before.clone()
+    other[:, 1, :8, :8] = 90
+    assert float(colorhouse.parted(patch, other)) < 0.01
+    assert float(colorhouse.parted(patch[..., :1, :1], before[..., :1, :1])) == 0
