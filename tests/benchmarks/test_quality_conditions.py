@@ -93,8 +93,13 @@ def test_who_obeys_is_seen_in_the_figures(photos):
     assert "Obedient" in quality.condition_table([("Obedient", conditions)])
 
 
-def test_a_matched_reference_is_the_nodes(photos):
-    colorizer, truth = load_colorizer("embedded"), quality.photo_tensor(photos, 1)
+def test_a_matched_reference_is_the_nodes(tmp_path):
+    for name in ("coffee", "chelsea"):
+        (tmp_path / name).mkdir()
+        picture = Image.fromarray(getattr(data, name)()).reduce(3)
+        picture.save(tmp_path / name / "photo.png")
+    photos = PhotoSet([tmp_path])
+    colorizer, truth = load_colorizer("embedded"), quality.photo_tensor(photos, 0)
     given = quality.grey(truth)
     by_itself, by_another = (
         colour_by_exemplar(referring, colorizer)(given, truth, 0)
