@@ -14,7 +14,7 @@ from torch import Tensor
 BIN_STEP = 10
 
 #: Chroma up to which a bin counts as grey, and how gradually it stops to, in CIE units.
-GREY, _GREY_EDGE = 12.0, 3.0
+_GREY, _GREY_EDGE = 12.0, 3.0
 #: How many times the temperature is as high where grey is out of the question (in open_mean).
 _OPEN = 2.65
 
@@ -107,7 +107,7 @@ def open_mean(logits: Tensor, temperature: float = 0.38) -> Tensor:
     if highest == temperature or temperature <= 0:
         return annealed_mean(logits, temperature)
     logits = logits.float()
-    grey = torch.sigmoid((GREY - ab_bins(device=logits.device).norm(dim=1)) / _GREY_EDGE)
+    grey = torch.sigmoid((_GREY - ab_bins(device=logits.device).norm(dim=1)) / _GREY_EDGE)
     likely = torch.einsum("bqhw,q->bhw", torch.softmax(logits, 1), grey)[:, None]
     return annealed_mean(logits / (likely * temperature + (1 - likely) * highest), 1.0)
 

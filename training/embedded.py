@@ -39,7 +39,7 @@ _CONDITION_KEYS = (
 )
 #: Stages of the encoder that stay as pretrained: edges and textures need no retraining.
 _FROZEN_STAGES = 2
-#: Temperature of the annealed mean that is trained, and that the network is used at.
+#: Temperature of the annealed mean that is trained, and that is used with a colour vector.
 TEMPERATURE = 0.38
 
 
@@ -209,17 +209,14 @@ class EmbeddedTrainer:
         ab = F.avg_pool2d(lab[:, 1:], STRIDE).to(self.device)
         seen = torch.cat([degrade_lightness(lab[:, :1], batch.rng), lab[:, 1:]], 1)
         L = seen[:, :1].to(self.device)
-        if references is None:
-            given = torch.zeros(len(rgb), dtype=torch.bool)
-            with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
-                logits = self.network(L)
-            return Predicted(logits, ab, F.avg_pool2d(L, STRIDE), given)
-        # Palettes are of the picture as it is or as it is seen: a user's palette knows nothing of its faults.
-        shown = lab if batch.rng.random() < 0.5 else seen
-        known = simulate(rgb, shown, references, batch.rng, self.recipe.mix())
+        known, given = None, torch.zeros(len(rgb), dtype=torch.bool)
+        if references is not None:
+            # Palettes are of the picture as it is or as it is seen: a user's knows nothing of its faults.
+            shown = lab if batch.rng.random() < 0.5 else seen
+            known = simulate(rgb, shown, references, batch.rng, self.recipe.mix())
+            given = (known.kind > 0) | (known.local[:, 2].amax((1, 2)) > 0)
         with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
-            logits = self.network(L, *self.encode(known))
-        given = (known.kind > 0) | (known.local[:, 2].amax((1, 2)) > 0)
+            logits = self.network(L, *(() if known is None else self.encode(known)))
         return Predicted(logits, ab, F.avg_pool2d(L, STRIDE), given)
 
     def _loss_of(self, made: Predicted) -> Tensor:

@@ -84,7 +84,7 @@ class Inputs:
             "ChrominanceColorMatch": {**image, **match},
             "ChrominanceColorMatchVideo": {**video, **match, **ENCODING},
             "ChrominanceColorMetrics": {"image": torch.cat([self.image, self.grey]), "kind": "pictures"},
-            "ChrominanceColorVariants": {**grey, "count": 2, "seed": 1, "diversity": 1.0, **SETTINGS},
+            "ChrominanceColorVariants": {**grey, "count": 2, "seed": 2, "diversity": 1.0, **SETTINGS},
             "ChrominanceColorizeVideo": {**video, **SETTINGS, **ENCODING, "stabilize": 0.0},
             "ChrominanceCompare": {"before": self.grey, "after": self.image, "position": 0.5},
             "ChrominanceDetectShots": {"clip": self.clip},
