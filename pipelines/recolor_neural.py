@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..color import rgb_to_lab
-from ..models.colorhouse.system import SIZE, ColorHouse, load_colorhouse
+from ..models.colorhouse.system import SIZE, ColorHouse, check_size, load_colorhouse
 from .color_map import check_picture, finish
 from .palette import Palette
 from .recolor_soft import LOCKED_FROM, Lightness
@@ -43,8 +43,7 @@ class NeuralRecoloring:
         size: int = SIZE,
     ) -> None:
         self.model, self.target, self.lightness, self.size = model, target, lightness, size
-        if not 16 <= size <= 4096:
-            raise ValueError(f"working size must be 16..4096, got {size}")
+        check_size(size)
         if not isinstance(target, Tensor):
             illumination = None if light is None else light[None]
             self._code = model.encode_palette(target.lab[None], target.weights[None], illumination)

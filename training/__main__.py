@@ -29,6 +29,7 @@ from .embedded import EmbeddedTrainer, Places, Recipe, save_tensors
 from .he2018 import ALPHA, ExemplarTrainer, perceptual_distance
 from .illumination import illumination_loss
 from .palette_extractor import palette_loss
+from .palettes import PaletteTrainer
 from .perceptual import PerceptualDistance
 from .photo_statistics import measure_prior
 from .photos import draw_photos
@@ -93,6 +94,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     p.add_argument(
         "--perceptual", type=Path, help="a VGG19 that judges the look (default: the pretrained encoder)"
+    )
+    p.add_argument(
+        "--palettes",
+        type=float,
+        default=0.0,
+        help="weight of the distance from palettes of other photos, which half the batches are given then "
+        "(4 as a start; default none)",
     )
     p.set_defaults(run=train_embedded)
     for name, what in (
@@ -173,13 +181,17 @@ def train_embedded(options: argparse.Namespace) -> None:
     logging.info("%d photos, %d more left out as broken or grey", len(photos), dropped)
     review = Review(PhotoSet(options.validate), options.state) if options.validate else None
     places = Places(options.state, options.minutes, review)
-    if options.adversarial and options.exemplars:
-        raise ValueError("--adversarial and --exemplars are two recipes: choose one, then the other")
+    if sum(map(bool, (options.adversarial, options.exemplars, options.palettes))) > 1:
+        raise ValueError(
+            "--adversarial, --exemplars and --palettes are three recipes: choose one, then the next"
+        )
     if options.exemplars:
         judge = perceptual_distance(options.perceptual, recipe.device)
         trainer = ExemplarTrainer(photos, recipe, places, judge, options.exemplars)
     elif options.adversarial:
         trainer = AdversarialTrainer(photos, recipe, places, options.adversarial)
+    elif options.palettes:
+        trainer = PaletteTrainer(photos, recipe, places, options.palettes)
     else:
         trainer = EmbeddedTrainer(photos, recipe, places)
     checkpoint = options.state / "state.pt"

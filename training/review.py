@@ -21,9 +21,6 @@ from ..pipelines.photo_set import PhotoSet
 from .conditions import place_hints
 from .thin_plate import random_warp, warp
 
-#: Annealing temperature used in reviews, so that they can be compared with each other.
-REVIEW_TEMPERATURE = 0.38
-
 
 def load_square(photo: Image.Image, size: int) -> Tensor:
     """Return the central square of a photo at ``size``: [1,3,size,size] 0..1."""
@@ -36,7 +33,7 @@ def load_square(photo: Image.Image, size: int) -> Tensor:
 def color_square(colorizer: EmbeddedColorizer, rgb: Tensor, conditions: Conditions | None = None) -> Tensor:
     """Colour the lightness of ``rgb`` [1,3,S,S], at its own size; returns the same shape on its device."""
     size = rgb.shape[-1]
-    chroma = colorizer.colorize(rgb_to_lightness(rgb), conditions, size=size, temperature=REVIEW_TEMPERATURE)
+    chroma = colorizer.colorize(rgb_to_lightness(rgb), conditions, size=size)
     return merge(rgb, chroma.ab)
 
 

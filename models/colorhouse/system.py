@@ -74,8 +74,7 @@ class ColorHouse:
         check_reference(rgb)
         if code.ndim != 2 or code.shape[1] != COLOR_SIZE or len(code) not in (1, len(rgb)):
             raise ValueError(f"code must be [1 or {len(rgb)},{COLOR_SIZE}], got {list(code.shape)}")
-        if not 16 <= size <= 4096:
-            raise ValueError(f"working size must be 16..4096, got {size}")
+        check_size(size)
         size = max(16, min(size, *rgb.shape[2:]))
         height, width = working_size(rgb.shape[2], rgb.shape[3], size)
         small = rgb.to(self.device, torch.float32)
@@ -86,6 +85,12 @@ class ColorHouse:
         if not bool(torch.isfinite(made).all()):
             raise FloatingPointError("the network overflowed in half precision: load it in float32")
         return small, made.clamp(0, 1)
+
+
+def check_size(size: int) -> None:
+    """Raise ValueError for a working size outside 16..4096."""
+    if not 16 <= size <= 4096:
+        raise ValueError(f"working size must be 16..4096, got {size}")
 
 
 def build_colorhouse(seed: int = 0) -> ColorHouse:

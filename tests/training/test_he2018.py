@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 from skimage import data
 
@@ -10,7 +9,6 @@ from chrominance.color import rgb_to_lab
 from chrominance.models import load_features, shipped_weights
 from chrominance.models.embedded.local import AB_SCALE
 from chrominance.pipelines.merge import merge
-from chrominance.training.__main__ import main
 from chrominance.training.embedded import Places, Recipe
 from chrominance.training.he2018 import ExemplarTrainer, matched_chroma
 from chrominance.training.perceptual import EncoderDistance
@@ -117,10 +115,3 @@ def test_some_get_no_reference(photos, tmp_path):  # noqa: F811
     trainer.loss(next(batches(photos, size=32, batch=4, seed=0, alone=1.0)), torch.float32)
     # Of pictures this small the match is seldom sure: that they were looked at counts.
     assert len(told[0]) == 1 and told[1] == ()
-
-
-def test_two_recipes_at_once_are_refused(tmp_path, capsys):
-    Image.fromarray(data.coffee()[:64, :64]).save(tmp_path / "photo.png")
-    arguments = ["embedded", "--data", str(tmp_path), "--state", str(tmp_path / "s")]
-    assert main([*arguments, "--adversarial", "0.3", "--exemplars", "2"]) == 1
-    assert "choose one" in capsys.readouterr().err
