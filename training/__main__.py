@@ -200,6 +200,9 @@ def train_embedded(options: argparse.Namespace) -> None:
         logging.info("resumed at %d samples", trainer.samples)
     elif options.resume or options.start:
         path = _start(options.start or "shipped")
+        if recipe.parts == "conditions":
+            # The last bias stays, and with it how far rare colours were favoured.
+            places.extra |= {k: v for k, v in _metadata(path).items() if k == "rebalanced"}
         trainer.start_from(load_file(path))
         logging.info("started from %s", path)
     elif checkpoint.exists():

@@ -104,6 +104,7 @@ class Places:
     minutes: float = 10.0
     #: Called with the averaged network after each checkpoint (validation, sample sheets).
     review: Callable[[EmbeddedNetwork, int], dict[str, float]] | None = None
+    #: More for the metadata of what is written.
     extra: dict[str, str] = field(default_factory=dict)
 
 
@@ -166,6 +167,7 @@ class EmbeddedTrainer:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         self.network.load_state_dict(saved["network"])
         self.prior, self.samples = saved["prior"], int(saved["samples"])
+        self.places.extra |= saved.get("extra", {})
         self._prepare()
         self.averaged.network.load_state_dict(saved["averaged"])
         self.averaged.updates = int(saved["updates"])
@@ -312,6 +314,7 @@ class EmbeddedTrainer:
             "prior": self.prior,
             "samples": self.samples,
             "recipe": asdict(self.recipe),
+            "extra": self.places.extra,
         }
         torch.save(state, folder / "state.pt.part")
         os.replace(folder / "state.pt.part", folder / "state.pt")

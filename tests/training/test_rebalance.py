@@ -109,3 +109,18 @@ def test_only_an_embedded_network_is_rebalanced(tmp_path, capsys):
     command = ["rebalance", "--data", str(tmp_path), "--strength", "1", "--from", str(other)]
     assert main([*command, "-o", str(tmp_path / "out.safetensors")]) == 1
     assert "no embedded network" in capsys.readouterr().err and not (tmp_path / "out.safetensors").exists()
+
+
+def test_how_far_it_was_rebalanced_goes_with_the_last_bias(tmp_path):
+    """What trains conditions alone keeps it, over a resume too; where the bias learns on, it is gone."""
+    Image.fromarray(data.coffee()[::4, ::4]).save(tmp_path / "coffee.png")
+    command = ["embedded", "--data", str(tmp_path), "--batch", "2", "--size", "32", "--dtype", "float32"]
+    conditions = [*command, "--parts", "conditions", "--state", str(tmp_path / "conditions")]
+    assert main([*conditions, "--from", "shipped", "--samples", "2"]) == 0
+    assert main([*conditions, "--resume", "--samples", "4"]) == 0
+    everything = ["--state", str(tmp_path / "all"), "--from", "shipped", "--samples", "2"]
+    assert main([*command, *everything]) == 0
+    for name, kept in (("conditions", True), ("all", False)):
+        with safe_open(tmp_path / name / "embedded.safetensors", "pt") as file:
+            told = file.metadata()
+        assert told.get("rebalanced") == (f"{SHIPPED:g}" if kept else None)
