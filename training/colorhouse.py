@@ -18,8 +18,7 @@ from ..color import lab_to_rgb, rgb_to_lab
 from ..models import shipped_weights
 from ..models.colorhouse.network import ColorHouseNetwork
 from ..models.embedded.conditions import REFERENCE_SIZE
-from ..pipelines.illumination import estimate_illumination
-from .conditions import draw, simulate_palette, simulate_reference
+from .conditions import asked_palette, draw, simulate_reference
 
 #: Side of the pictures that it is trained on.
 SIZE = 64
@@ -72,9 +71,8 @@ def palette_loss(network: nn.Module, rgb: Tensor, rng: np.random.Generator) -> T
     order = np.roll(np.arange(len(rgb)), 1)
     other, before = rgb[order], rgb_to_lab(rgb)
     lab = before[order]
-    palette, share = simulate_palette(lab, rng)
-    lit = torch.from_numpy(rng.random(len(rgb)) < 0.5)
-    code = network.palette(palette, share, estimate_illumination(other), lit)
+    palette, share, light, lit = asked_palette(other, lab, rng)
+    code = network.palette(palette, share, light, lit)
     with torch.no_grad():
         wanted = encode(network, other, rng)
     made = network(rgb, code)

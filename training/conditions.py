@@ -151,6 +151,18 @@ def simulate_reference(pictures: Tensor, rng: np.random.Generator) -> Tensor:
     return F.interpolate(lab, size=(DESCRIBED_SIZE, DESCRIBED_SIZE), mode="area")
 
 
+def asked_palette(
+    rgb: Tensor, lab: Tensor, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return what pictures ask of others, as a palette encoder takes it: palette, share, light, lit.
+
+    ``rgb``: [B,3,S,S] 0..1, ``lab``: the same as Lab; the light is told of by chance.
+    """
+    palette, share = simulate_palette(lab, rng)
+    lit = torch.from_numpy(rng.random(len(rgb)) < 0.5)
+    return palette, share, estimate_illumination(rgb), lit
+
+
 def simulate_palette(lab: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Make palettes of lab [B,3,S,S]: 3 to 8 colours, mostly 5, a little off; shares mostly unknown."""
     batch = len(lab)

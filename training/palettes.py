@@ -16,10 +16,9 @@ from torch import Tensor
 from ..color import rgb_to_lab
 from ..color.ab_bins import annealed_mean
 from ..models.embedded.network import STRIDE
-from ..pipelines.illumination import estimate_illumination
 from ..pipelines.photo_set import PhotoSet
 from .colorhouse import palette_distance, parted
-from .conditions import simulate_palette
+from .conditions import asked_palette
 from .embedded import TEMPERATURE, EmbeddedTrainer, Places, Recipe
 from .photos import Batch, degrade_lightness
 
@@ -48,22 +47,19 @@ class PaletteTrainer(EmbeddedTrainer):
         rgb, _ = batch.pictures()
         lab, rng = rgb_to_lab(rgb), batch.rng
         order = np.roll(np.arange(len(rgb)), 1)
-        palette, share = simulate_palette(lab[order], rng)
-        lit = torch.from_numpy(rng.random(len(rgb)) < 0.5)
-        light = estimate_illumination(rgb[order])
-        palette, share, light, lit = (x.to(self.device) for x in (palette, share, light, lit))
+        asked = [part.to(self.device) for part in asked_palette(rgb[order], lab[order], rng)]
         seen = degrade_lightness(lab[:, :1], rng).to(self.device)
         with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
             with torch.no_grad():
                 alone = self.network(seen)
-            color = self.network.encode_palette(palette, share, light, lit)
+            color = self.network.encode_palette(*asked)
             logits = self.network(seen, None, color)
         L = F.avg_pool2d(seen, STRIDE)
-        before = torch.cat([L, annealed_mean(alone.float(), TEMPERATURE)], 1)
-        got = torch.cat([L, annealed_mean(logits.float(), TEMPERATURE)], 1)
+        before = torch.cat([L, annealed_mean(alone, TEMPERATURE)], 1)
+        got = torch.cat([L, annealed_mean(logits, TEMPERATURE)], 1)
         moved = got - before
         uneven = _ALIKE * parted(moved, before) + _SMOOTH * patched(moved, before)
-        return palette_distance(got, palette, share, rng) + uneven
+        return palette_distance(got, asked[0], asked[1], rng) + uneven
 
 
 def patched(moved: Tensor, before: Tensor) -> Tensor:
