@@ -13,7 +13,7 @@ from ..resize import pad_to_multiple, resize_lightness, working_size
 from .conditions import DESCRIBED_SIZE, VECTOR_SIZE
 from .local import local_to_grid
 from .network import STRIDE, EmbeddedNetwork
-from .settling import settle_open_areas
+from .settling import SURE, SURE_WHEN_TOLD, settle_open_areas
 
 #: How many times a palette's vector counts. In training palettes were the photo's own; another's is met more
 #: nearly so, and pictures stay plausible: see the scorecard.
@@ -36,12 +36,13 @@ class EmbeddedColorizer(Colorizer):
         assert temperature is not None  # the spec has one, and colorize() fills it in
         logits = self._logits(L, conditions, size)
         confidence = entropy_confidence(logits)
-        if conditions.color is not None:
-            # A colour vector says what is open: sharpened alike, the result is nearer to what was asked for.
-            return Chroma(annealed_mean(logits, temperature), confidence)
-        ab = open_mean(logits, temperature)
+        # A colour vector says what is open: sharpened alike, the result is nearer to what was asked for.
+        told = conditions.color is not None
+        ab = (annealed_mean if told else open_mean)(logits, temperature)
         lightness = resize_lightness(L.to(self.device), *ab.shape[-2:])
-        return Chroma(settle_open_areas(ab, confidence, lightness), confidence)
+        return Chroma(
+            settle_open_areas(ab, confidence, lightness, SURE_WHEN_TOLD if told else SURE), confidence
+        )
 
     @torch.inference_mode()
     def distribution(

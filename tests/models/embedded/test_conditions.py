@@ -97,18 +97,20 @@ def test_one_condition_stands_for_every_picture(colorizer, L):
 
 def test_the_distribution_is_what_the_colour_is_made_of(colorizer, L):
     from chrominance.color.ab_bins import annealed_mean, entropy_confidence, open_mean
-    from chrominance.models.embedded.settling import settle_open_areas
-
-    def settled(logits, temperature):
-        small = resize_lightness(L, *logits.shape[-2:])
-        return settle_open_areas(open_mean(logits, temperature), entropy_confidence(logits), small)
+    from chrominance.models.embedded.settling import SURE, SURE_WHEN_TOLD, settle_open_areas
 
     told = everything(colorizer)
     without_vector = Conditions(told.local_ab, told.local_confidence)
-    for conditions, mean in ((told, annealed_mean), (without_vector, settled), (Conditions(), settled)):
+    for conditions, mean, sure in (
+        (told, annealed_mean, SURE_WHEN_TOLD),
+        (without_vector, open_mean, SURE),
+        (Conditions(), open_mean, SURE),
+    ):
         logits = colorizer.distribution(L, conditions, size=64)
         assert logits.shape[1] == 313 and logits.dtype == torch.float32
-        assert torch.equal(mean(logits, 0.38), colorizer.colorize(L, conditions, size=64).ab)
+        small = resize_lightness(L, *logits.shape[-2:])
+        expected = settle_open_areas(mean(logits, 0.38), entropy_confidence(logits), small, sure)
+        assert torch.equal(expected, colorizer.colorize(L, conditions, size=64).ab)
 
 
 def test_one_sure_pixel_makes_a_sure_cell():
