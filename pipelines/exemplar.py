@@ -44,6 +44,9 @@ CONSISTENT, _CONSISTENT_SPREAD = 0.24, 0.02
 # number of positions. Of 100 photos of 160 to 190 pixels, 19 in 20 have 0.38 (361 positions) to 0.47 (864)
 # with a warped copy of themselves, at most 0.33 to 0.24 with a photo of something else.
 _CONSISTENT_BASE, _CONSISTENT_BY_CHANCE = 0.223, 52.0
+# The whole picture may have so much less than what is asked of a place and the whole together: by chance one
+# place agrees well with a picture of something else, but not most places.
+_WHOLE_LESS = 0.08
 
 # A way there and back ends near its start within about so many positions.
 _NEAR = 2.0
@@ -195,13 +198,15 @@ def relatedness(missed: Tensor) -> Tensor:
     """Return how likely each place of a picture is in the references at all: [1,1,h,w] 0..1.
 
     Counts the ways there and back, from ``ways_back``, that end near their start, around the place and in the
-    whole picture: He 2018's bidirectional similarity, in positions instead of cosines, which differ from
-    network to network.
+    whole picture, and asks for enough of both: He 2018's bidirectional similarity, in positions instead of
+    cosines, which differ from network to network.
     """
     close = closeness(missed)
-    around = (blur(close, _WINDOW) + close.mean()) / 2
+    whole = close.mean()
+    around = (blur(close, _WINDOW) + whole) / 2
     asked = max(CONSISTENT, _CONSISTENT_BASE + _CONSISTENT_BY_CHANCE / missed[0].numel())
-    return torch.sigmoid((around - asked) / _CONSISTENT_SPREAD)
+    enough = torch.sigmoid((whole - asked + _WHOLE_LESS) / _CONSISTENT_SPREAD)
+    return enough * torch.sigmoid((around - asked) / _CONSISTENT_SPREAD)
 
 
 def agreement(grid: Grid, found: Matches, missed: Tensor) -> Tensor:

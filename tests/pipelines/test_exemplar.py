@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from chrominance.color import rgb_to_lab, rgb_to_lightness
 from chrominance.models.contract import Chroma, Colorizer, Conditions, Exemplar, ModelSpec
@@ -151,6 +152,20 @@ def test_of_a_small_picture_more_ways_back_are_asked_for():
         return float(relatedness(missed)[0, 0, side // 2, side // 2])
 
     assert related(64) > 0.5 > 0.01 > related(18)
+
+
+def test_one_place_that_agrees_is_not_enough():
+    def missed(share: int, width: int) -> Tensor:
+        """One way in ``share`` returns, and all of the ``width`` places at the left."""
+        astray = torch.full((1, 1, 24, 36), 50.0)
+        astray.view(-1)[::share] = 0
+        astray[..., :width] = 0
+        return astray
+
+    # The left third is in the reference, and it is seen there.
+    assert relatedness(missed(100, 12))[0, 0, 12, 3] > 0.9
+    # A few places in a corner agree by chance.
+    assert relatedness(missed(100, 4)).max() < 0.05
 
 
 def test_confidence_is_a_matter_of_error_and_trust():
