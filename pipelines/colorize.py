@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..color import rgb_to_lightness
 from ..models.contract import Chroma, Colorizer, Conditions
+from .guided_enlarge import sharpen_proposal
 from .merge import Gamut, check_amounts, merge
 from .palette import Palette
 from .published import color_as_published, published_way
@@ -53,10 +54,10 @@ class ColorizeSettings:
 
 @dataclass(frozen=True)
 class Colorized:
-    """Coloured pictures, and the chroma and confidence behind them at the network's resolution.
+    """Coloured pictures, and the chroma and confidence behind them.
 
     ``rgb``: [B,3,H,W] like the input, but as published perhaps of another size; ``ab``: [B,2,h,w] CIE units,
-    or what ``finish`` made of it; ``confidence``: [B,1,h,w] 0..1.
+    or what ``finish`` made of it; ``confidence``: [B,1,h,w] 0..1, at the network's resolution.
     """
 
     rgb: Tensor
@@ -68,8 +69,12 @@ class Colorized:
 def propose(
     L: Tensor, colorizer: Colorizer, settings: ColorizeSettings, conditions: Conditions | None = None
 ) -> Chroma:
-    """Run the network alone: lightness [B,1,H,W] 0..100 → Chroma on its device."""
-    return colorizer.colorize(L, conditions, size=settings.size, temperature=settings.temperature)
+    """Run the network alone: lightness [B,1,H,W] 0..100 → Chroma on its device.
+
+    Its chroma gets the edges that lightness has at the working size; the confidence stays as coarse as it is.
+    """
+    chroma = colorizer.colorize(L, conditions, size=settings.size, temperature=settings.temperature)
+    return replace(chroma, ab=sharpen_proposal(chroma.ab, L, settings.size or colorizer.spec.size))
 
 
 def told_palette(palette: Palette, colorizer: Colorizer) -> Conditions:

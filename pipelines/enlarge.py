@@ -1,4 +1,4 @@
-"""Bicubic enlargement as products of matrices: each band of rows with the few source rows that it needs."""
+"""Bicubic enlargement as products of matrices: each band with the few rows or columns that it needs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Rows of the result made at once: with the source rows they need they stay in the cache.
+# Rows or columns of the result made at once: with what of the source they need they stay in the cache.
 _BAND = 48
 
 
@@ -25,7 +25,9 @@ def enlarge(x: Tensor, height: int, width: int, out: Tensor | None = None) -> Te
         return full if out is None else out.copy_(full)
     if out is None:
         out = x.new_empty((*x.shape[:2], height, width))
-    wide = x @ _weights(x.shape[-1], width).t()
+    wide = x.new_empty((*x.shape[:3], width))
+    for columns, given, weights in _bands(x.shape[-1], width):
+        wide[..., columns] = x[..., given] @ weights.t()
     for rows, given, weights in _bands(x.shape[-2], height):
         out[:, :, rows] = weights @ wide[:, :, given]
     return out

@@ -21,6 +21,7 @@ from ..models.contract import Colorizer, Conditions, Exemplar
 from ..models.resize import resize_lightness, working_size
 from .colorize import Colorized, ColorizeSettings, propose
 from .correspondence import Matches, cycle_distance, match
+from .guided_enlarge import enlarge_guided
 from .merge import merge, resize_chroma
 from .optical_flow import blur
 from .references import STRIDE, Grid, References, see, size_for, to_rows
@@ -54,8 +55,6 @@ _NEAR = 2.0
 _WINDOW = 4.0
 # Share of a picture that is known, from which on a network is told of it, and from which on fully.
 _TELLING = (0.25, 0.5)
-# Squared L below which ground counts as plain, where edges of lightness are not edges of colour.
-_PLAIN = 64.0
 # Pairs of levels that He 2018 is told the similarities of.
 _TOLD_LEVELS = 5
 
@@ -158,34 +157,13 @@ def warped_by(found: Matches, rows: Tensor, L: Tensor, grid: Grid) -> Warped:
     error = LEAST_ERROR + varies + ERROR_PER_POSITION * missed.clamp(max=_MOST_MISSED)
     error = error + UNRELATED_ERROR * (1 - relatedness(missed))
     return Warped(
-        enlarge(ab, L),
+        enlarge_guided(ab, L),
         F.interpolate(error, L.shape[2:], mode="bilinear", align_corners=False),
         to_map(grid.owner[found.index]),
         to_map(found.similarity),
         to_map(level_similarity(rows, grid, found)).clamp(0, 1),
         agreement(grid, found, missed),
     )
-
-
-def enlarge(ab: Tensor, L: Tensor) -> Tensor:
-    """Bring chroma [1,2,h/8,w/8] to the size of L [1,1,h,w], with the edges that lightness has and it not.
-
-    Bicubic, and of what L varies beside its own enlarged means, as much as ab went along with L around the
-    place: the linear model of the guided filter (K. He, J. Sun, X. Tang, "Guided Image Filtering", TPAMI
-    2013), for the detail alone.
-    """
-    small = F.avg_pool2d(L, STRIDE)
-    mean_L, mean_ab = _around(small), _around(ab)
-    varies = _around(small.square()) - mean_L.square()
-    slope = _around((_around(small * ab) - mean_L * mean_ab) / (varies + _PLAIN))
-    detail = L - resize_chroma(small, *L.shape[2:])
-    slope = F.interpolate(slope, L.shape[2:], mode="bilinear", align_corners=False)
-    return resize_chroma(ab, *L.shape[2:]) + slope * detail
-
-
-def _around(x: Tensor) -> Tensor:
-    """Average over the 3 x 3 positions around each, the edges going on."""
-    return F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
 
 
 def ways_back(found: Matches, shape: tuple[int, int]) -> Tensor:

@@ -22,6 +22,7 @@ from ..color.ab_bins import ab_bins, annealed_mean, entropy_confidence
 from ..models.contract import Chroma, Colorizer, Conditions
 from .choices import LAST_SEED, MOST_VARIANTS
 from .colorize import Colorized, ColorizeSettings
+from .guided_enlarge import sharpen_proposal
 from .merge import merge
 from .regions import Cells, Region, belonging_at, cells_of, most_open_region
 
@@ -161,7 +162,10 @@ class VariantSampler:
             logits = logits + bend
         # check_draws has seen that there is one
         temperature = self.settings.temperature or spec.temperature or 1.0
-        return Chroma(annealed_mean(logits, temperature), entropy_confidence(logits))
+        ab = sharpen_proposal(
+            annealed_mean(logits, temperature), self.lightness, self.settings.size or spec.size
+        )
+        return Chroma(ab, entropy_confidence(logits))
 
 
 class _Told:

@@ -23,7 +23,8 @@ from ..models import load_features
 from ..models.embedded.local import local_to_grid
 from ..models.embedded.network import STRIDE
 from ..models.features import FeatureExtractor
-from ..pipelines.exemplar import enlarge, find, warped_by
+from ..pipelines.exemplar import find, warped_by
+from ..pipelines.guided_enlarge import enlarge_guided
 from ..pipelines.photo_set import PhotoSet
 from ..pipelines.references import STRIDE as POSITION
 from ..pipelines.references import BadReferenceError, References
@@ -97,7 +98,7 @@ def matched_chroma(
             assert found.back_index is not None
             pooled = F.avg_pool2d(own.to(rows.device), POSITION)
             through = pooled.flatten(2)[..., found.back_index[found.index]].view_as(pooled)
-            ab = enlarge(through, L.to(rows.device))
+            ab = enlarge_guided(through, L.to(rows.device))
         known = local_to_grid(ab, (2 * warped.confidence() - 1).clamp(min=0), *grid)
     return known.cpu().clone()
 
