@@ -28,6 +28,7 @@ BENCHMARKS = (
     "shots",
     "stabilize",
     "video",
+    "workflow_pictures",
 )
 
 

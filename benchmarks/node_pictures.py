@@ -126,11 +126,12 @@ def _hints(p: Pictures) -> Tensor:
     made = colorize_with_hints(given, p.colorizer, conditions=hints.conditions(height, width))
     marked = fitted(given).clone()
     for x, y, color in points:
-        _dot(marked, x, y, color)
+        mark(marked, x, y, color)
     return row(marked, fitted(p.automatic(p.astronaut)), fitted(made.rgb))
 
 
-def _dot(picture: Tensor, x: float, y: float, color: str) -> None:
+def mark(picture: Tensor, x: float, y: float, color: str) -> None:
+    """Put a dot of a colour on a picture [3,h,w], at fractions of its width and height."""
     _, height, width = picture.shape
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     far = ((rows - y * height) ** 2 + (columns - x * width) ** 2).sqrt()

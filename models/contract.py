@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from ..color.ab_bins import annealed_mean, entropy_confidence
 from .conditions import (
     SIMILARITY_CHANNELS,
     Conditions,
@@ -186,6 +187,13 @@ class Colorizer(ABC):
         raise ValueError(
             f"{self.spec.title} gives one colour, not a distribution: choose the embedded network"
         )
+
+    def chroma_of(self, logits: Tensor, L: Tensor, temperature: float) -> Chroma:
+        """Return the chroma of logits [B,313,h,w] that were bent since ``distribution`` gave them.
+
+        ``L``: [B,1,H,W] 0..100, of the pictures.
+        """
+        return Chroma(annealed_mean(logits, temperature), entropy_confidence(logits))
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the colour vectors [B,C] of reference pictures, rgb [B,3,H,W] 0..1.

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..color import rgb_to_lightness
-from ..color.ab_bins import ab_bins, annealed_mean, entropy_confidence
+from ..color.ab_bins import ab_bins
 from ..models.contract import Chroma, Colorizer, Conditions
 from .choices import LAST_SEED, MOST_VARIANTS
 from .colorize import Colorized, ColorizeSettings
@@ -162,10 +162,10 @@ class VariantSampler:
             logits = logits + bend
         # check_draws has seen that there is one
         temperature = self.settings.temperature or spec.temperature or 1.0
-        ab = sharpen_proposal(
-            annealed_mean(logits, temperature), self.lightness, self.settings.size or spec.size
+        chroma = self.colorizer.chroma_of(logits, self.lightness, temperature)
+        return replace(
+            chroma, ab=sharpen_proposal(chroma.ab, self.lightness, self.settings.size or spec.size)
         )
-        return Chroma(ab, entropy_confidence(logits))
 
 
 class _Told:

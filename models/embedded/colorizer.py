@@ -52,6 +52,14 @@ class EmbeddedColorizer(Colorizer):
         conditions = self._checked(L, conditions, size)
         return self._logits(L, conditions, size or self.spec.size)
 
+    @torch.inference_mode()
+    def chroma_of(self, logits: Tensor, L: Tensor, temperature: float) -> Chroma:
+        """Return the chroma of bent logits, open areas settled as where the network was told something."""
+        confidence = entropy_confidence(logits)
+        ab = annealed_mean(logits, temperature)
+        lightness = resize_lightness(L.to(self.device), *ab.shape[-2:])
+        return Chroma(settle_open_areas(ab, confidence, lightness, SURE_WHEN_TOLD), confidence)
+
     def _logits(self, L: Tensor, conditions: Conditions, size: int) -> Tensor:
         height, width = working_size(L.shape[-2], L.shape[-1], size, multiple=STRIDE)
         small = pad_to_multiple(resize_lightness(L.to(self.device), height, width), self.spec.multiple)

@@ -113,6 +113,20 @@ def test_the_distribution_is_what_the_colour_is_made_of(colorizer, L):
         assert torch.equal(expected, colorizer.colorize(L, conditions, size=64).ab)
 
 
+def test_bent_logits_are_settled_too(colorizer, L):
+    from chrominance.color.ab_bins import annealed_mean, entropy_confidence
+    from chrominance.models.embedded.settling import SURE_WHEN_TOLD, settle_open_areas
+
+    logits = colorizer.distribution(L).clone()
+    logits[:, 40] += 3.0
+    made = colorizer.chroma_of(logits, L, 0.5)
+    plain, confidence = annealed_mean(logits, 0.5), entropy_confidence(logits)
+    assert torch.equal(made.confidence, confidence)
+    small = resize_lightness(L, *plain.shape[-2:])
+    torch.testing.assert_close(made.ab, settle_open_areas(plain, confidence, small, SURE_WHEN_TOLD))
+    assert not torch.allclose(made.ab, plain, atol=0.1)
+
+
 def test_one_sure_pixel_makes_a_sure_cell():
     ab, confidence = torch.zeros(1, 2, 40, 60), torch.zeros(1, 1, 40, 60)
     ab[..., 17, 33], confidence[..., 17, 33] = torch.tensor([30.0, -20.0]), 1
