@@ -17,7 +17,7 @@ from ..global_smoother import smooth_globally
 #: over, of patches too.
 SURE, SURE_WHEN_TOLD = 0.45, 0.65
 #: So far below that, chroma is the plain area's; between them a part of each.
-_BETWEEN = 0.2
+_BETWEEN = 0.1
 #: A difference of lightness between neighbours at which they have 1/e of the tie of equal ones. Skin and the
 #: backdrop behind it differ more, a backdrop's own shading less.
 _EDGE = 0.4
