@@ -34,7 +34,7 @@ def test_batches_do_not_change_the_result_and_progress_adds_up():
     torch.testing.assert_close(whole.rgb, parts.rgb, atol=1e-6, rtol=0)
     assert done == [2, 2, 1]
     assert [n for n, _, _ in flat.seen] == [5, 2, 2, 1]
-    assert parts.ab.shape == (5, 2, 10, 14) and parts.confidence.shape == (5, 1, 4, 4)
+    assert parts.ab.shape == (5, 2, 16, 16) and parts.confidence.shape == (5, 1, 4, 4)
 
 
 def test_settings_reach_the_model_and_the_merge():

@@ -48,10 +48,10 @@ def test_each_of_a_batch_is_by_itself():
     [
         ((64, 96), (720, 1080), (256, 384)),  # to the working size, not further
         ((64, 96), (256, 384), (256, 384)),
-        ((64, 96), (240, 360), (240, 360)),  # not beyond the picture
-        ((64, 96), (180, 270), (64, 96)),  # fine enough
-        ((64, 65), (999, 1000), (256, 256)),
-        ((1, 256), (1, 5000), (1, 1024)),
+        ((64, 96), (240, 360), (256, 384)),  # about the picture's own
+        ((64, 96), (190, 285), (64, 96)),  # fine enough
+        ((64, 114), (1080, 1920), (256, 456)),
+        ((1, 256), (1, 5000), (4, 1024)),
         ((64, 64), (1, 1), (64, 64)),
         ((256, 384), (720, 1080), (256, 384)),
         ((512, 512), (720, 1080), (512, 512)),
@@ -63,3 +63,8 @@ def test_a_proposal_gets_the_working_size(grid, picture, made):
     assert sharp.shape[2:] == made and bool(sharp.isfinite().all())
     if made == grid:
         assert sharp is ab
+
+
+def test_sizes_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match="whole number of times"):
+        enlarge_guided(torch.zeros(1, 2, 6, 8), torch.zeros(1, 1, 24, 33))

