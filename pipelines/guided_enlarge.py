@@ -44,8 +44,9 @@ def sharpen_proposal(ab: Tensor, L: Tensor, size: int) -> Tensor:
     get about their own size; chroma that is fine enough for what it would get comes back as it is.
     """
     height, width = ab.shape[2:]
-    wanted = max(min(pair) for pair in zip(working_size(*L.shape[2:], size), L.shape[2:], strict=True))
-    times = round(wanted / max(height, width))
+    most = working_size(L.shape[2], L.shape[3], size)
+    longer = max(min(most[0], L.shape[2]), min(most[1], L.shape[3]))
+    times = round(longer / max(height, width))
     if times < _COARSE:
         return ab
     return enlarge_guided(ab.float(), resize_lightness(L.to(ab.device), times * height, times * width))
