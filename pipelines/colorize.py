@@ -74,6 +74,11 @@ def propose(
     Its chroma gets the edges that lightness has at the working size; the confidence stays as coarse as it is.
     """
     chroma = colorizer.colorize(L, conditions, size=settings.size, temperature=settings.temperature)
+    return sharpen(chroma, L, colorizer, settings)
+
+
+def sharpen(chroma: Chroma, L: Tensor, colorizer: Colorizer, settings: ColorizeSettings) -> Chroma:
+    """Give what a network proposed for L [B,1,H,W] 0..100 the edges that L has at the working size."""
     return replace(chroma, ab=sharpen_proposal(chroma.ab, L, settings.size or colorizer.spec.size))
 
 

@@ -28,13 +28,16 @@ def enlarge_guided(ab: Tensor, L: Tensor) -> Tensor:
     times = L.shape[2] // ab.shape[2]
     if L.shape[2:] != (times * ab.shape[2], times * ab.shape[3]):
         raise ValueError(f"L {list(L.shape)} must be a whole number of times as large as ab {list(ab.shape)}")
+    # Without its mean, chroma that is the same all over stays that to the bit.
+    mean = ab.mean((2, 3), keepdim=True)
+    ab = ab - mean
     small = F.avg_pool2d(L, times)
     mean_L, mean_ab = _around(small), _around(ab)
     varies = _around(small.square()) - mean_L.square()
     slope = _around((_around(small * ab) - mean_L * mean_ab) / (varies + _PLAIN))
     detail = L - resize_chroma(small, *L.shape[2:])
     slope = F.interpolate(slope, L.shape[2:], mode="bilinear", align_corners=False)
-    return resize_chroma(ab, *L.shape[2:]).addcmul(slope, detail)
+    return resize_chroma(ab, *L.shape[2:]).addcmul(slope, detail) + mean
 
 
 def sharpen_proposal(ab: Tensor, L: Tensor, size: int) -> Tensor:

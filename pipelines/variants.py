@@ -21,8 +21,7 @@ from ..color import rgb_to_lightness
 from ..color.ab_bins import ab_bins
 from ..models.contract import Chroma, Colorizer, Conditions
 from .choices import LAST_SEED, MOST_VARIANTS
-from .colorize import Colorized, ColorizeSettings
-from .guided_enlarge import sharpen_proposal
+from .colorize import Colorized, ColorizeSettings, sharpen
 from .merge import merge
 from .regions import Cells, Region, belonging_at, cells_of, most_open_region
 
@@ -163,9 +162,7 @@ class VariantSampler:
         # check_draws has seen that there is one
         temperature = self.settings.temperature or spec.temperature or 1.0
         chroma = self.colorizer.chroma_of(logits, self.lightness, temperature)
-        return replace(
-            chroma, ab=sharpen_proposal(chroma.ab, self.lightness, self.settings.size or spec.size)
-        )
+        return sharpen(chroma, self.lightness, self.colorizer, self.settings)
 
 
 class _Told:

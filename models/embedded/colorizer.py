@@ -35,14 +35,10 @@ class EmbeddedColorizer(Colorizer):
     def _colorize(self, L: Tensor, conditions: Conditions, *, size: int, temperature: float | None) -> Chroma:
         assert temperature is not None  # the spec has one, and colorize() fills it in
         logits = self._logits(L, conditions, size)
-        confidence = entropy_confidence(logits)
+        if conditions.color is None:
+            return self._settled(open_mean(logits, temperature), logits, L, SURE)
         # A colour vector says what is open: sharpened alike, the result is nearer to what was asked for.
-        told = conditions.color is not None
-        ab = (annealed_mean if told else open_mean)(logits, temperature)
-        lightness = resize_lightness(L.to(self.device), *ab.shape[-2:])
-        return Chroma(
-            settle_open_areas(ab, confidence, lightness, SURE_WHEN_TOLD if told else SURE), confidence
-        )
+        return self.chroma_of(logits, L, temperature)
 
     @torch.inference_mode()
     def distribution(
@@ -55,10 +51,12 @@ class EmbeddedColorizer(Colorizer):
     @torch.inference_mode()
     def chroma_of(self, logits: Tensor, L: Tensor, temperature: float) -> Chroma:
         """Return the chroma of bent logits, open areas settled as where the network was told something."""
+        return self._settled(annealed_mean(logits, temperature), logits, L, SURE_WHEN_TOLD)
+
+    def _settled(self, ab: Tensor, logits: Tensor, L: Tensor, sure: float) -> Chroma:
         confidence = entropy_confidence(logits)
-        ab = annealed_mean(logits, temperature)
         lightness = resize_lightness(L.to(self.device), *ab.shape[-2:])
-        return Chroma(settle_open_areas(ab, confidence, lightness, SURE_WHEN_TOLD), confidence)
+        return Chroma(settle_open_areas(ab, confidence, lightness, sure), confidence)
 
     def _logits(self, L: Tensor, conditions: Conditions, size: int) -> Tensor:
         height, width = working_size(L.shape[-2], L.shape[-1], size, multiple=STRIDE)

@@ -22,7 +22,7 @@ def test_chroma_has_the_edges_of_lightness():
     assert (sharp - ab).abs().mean() < 0.4 * (plain - ab).abs().mean()
     assert torch.allclose(enlarge_guided(small, L * 0 + 50), plain, atol=1e-4)
     flat = torch.full((1, 2, 6, 8), 7.0)
-    assert torch.allclose(enlarge_guided(flat, L), torch.full((1, 2, 48, 64), 7.0), atol=1e-3)
+    assert (enlarge_guided(flat, L) == 7).all()
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee", "rocket"])

@@ -3,10 +3,12 @@
 import pytest
 import torch
 
+from chrominance.color.ab_bins import annealed_mean, entropy_confidence, open_mean
 from chrominance.models.contract import Conditions
 from chrominance.models.embedded import SPEC, EmbeddedColorizer, EmbeddedNetwork
 from chrominance.models.embedded.conditions import color_grid, halve_local, lightness_tents
 from chrominance.models.embedded.local import AB_SCALE, local_to_grid
+from chrominance.models.embedded.settling import SURE, SURE_WHEN_TOLD, settle_open_areas
 from chrominance.models.resize import resize_lightness
 
 
@@ -96,9 +98,6 @@ def test_one_condition_stands_for_every_picture(colorizer, L):
 
 
 def test_the_distribution_is_what_the_colour_is_made_of(colorizer, L):
-    from chrominance.color.ab_bins import annealed_mean, entropy_confidence, open_mean
-    from chrominance.models.embedded.settling import SURE, SURE_WHEN_TOLD, settle_open_areas
-
     told = everything(colorizer)
     without_vector = Conditions(told.local_ab, told.local_confidence)
     for conditions, mean, sure in (
@@ -114,9 +113,6 @@ def test_the_distribution_is_what_the_colour_is_made_of(colorizer, L):
 
 
 def test_bent_logits_are_settled_too(colorizer, L):
-    from chrominance.color.ab_bins import annealed_mean, entropy_confidence
-    from chrominance.models.embedded.settling import SURE_WHEN_TOLD, settle_open_areas
-
     logits = colorizer.distribution(L).clone()
     logits[:, 40] += 3.0
     made = colorizer.chroma_of(logits, L, 0.5)
