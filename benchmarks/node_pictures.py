@@ -7,9 +7,8 @@ packages carry under a free licence (see ``contact_sheet``). Needs OpenCV for wh
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -42,12 +41,22 @@ from ..pipelines.shots import find_shots
 from ..pipelines.stabilize import Stabilizer, stabilize_pictures
 from ..pipelines.variants import VariantSettings, draw_variants
 from .contact_sheet import free_pictures
-from .picture_rows import GAP, HEIGHT, column, film, fitted, framed, row, split_picture, to_pixels, to_tensor
+from .picture_rows import (
+    GAP,
+    HEIGHT,
+    column,
+    film,
+    fitted,
+    framed,
+    row,
+    split_picture,
+    to_pixels,
+    to_tensor,
+    write_pictures,
+)
 from .quality import grey
 from .samples import pan
 
-#: JPEG quality: the pictures ship, so they are small.
-QUALITY = 84
 _FRAMES = 16
 # Height of the swatches beneath a picture.
 _SWATCHES = 34
@@ -74,6 +83,28 @@ class Pictures:
         network = self.colorizer.network
         assert isinstance(network, EmbeddedNetwork)
         return EmbeddedFeatures(network)
+
+    def hinted(self, points: Sequence[tuple[float, float, str]]) -> Tensor:
+        """Colour the astronaut after hints: x, y (fractions of the sides) and colour of each."""
+        hints = Hints(tuple(HintPoint(x, y, hex_to_ab(color), 0.02, "fraction") for x, y, color in points))
+        conditions = hints.conditions(*self.astronaut.shape[2:])
+        return colorize_with_hints(grey(self.astronaut), self.colorizer, conditions=conditions).rgb
+
+    @cached_property
+    def part(self) -> Tensor:
+        """A part of the cup, turned, as the reference for all of it."""
+        return self.coffee[..., :, 150:].flip(3)
+
+    @cached_property
+    def references(self) -> References:
+        """That part as what the cup is searched in."""
+        return References([self.part[0]], self.features)
+
+    @cached_property
+    def after_part(self) -> Tensor:
+        """The cup, coloured after that part."""
+        guide = Guide(self.colorizer, self.references)
+        return colorize_with_references(grey(self.coffee), guide)[0].rgb
 
     @cached_property
     def clip(self) -> Tensor:
@@ -120,14 +151,10 @@ def _variants(p: Pictures) -> Tensor:
 def _hints(p: Pictures) -> Tensor:
     points = [(0.5, 0.09, "#7a5b3a"), (0.82, 0.3, "#8fb4d8")]
     points += [(x, y, "#d8702c") for x, y in ((0.25, 0.75), (0.62, 0.62))]
-    hints = Hints(tuple(HintPoint(x, y, hex_to_ab(color), 0.02, "fraction") for x, y, color in points))
-    height, width = p.astronaut.shape[2:]
-    given = grey(p.astronaut)
-    made = colorize_with_hints(given, p.colorizer, conditions=hints.conditions(height, width))
-    marked = fitted(given).clone()
-    for x, y, color in points:
-        mark(marked, x, y, color)
-    return row(marked, fitted(p.automatic(p.astronaut)), fitted(made.rgb))
+    marked = fitted(grey(p.astronaut)).clone()
+    for point in points:
+        mark(marked, *point)
+    return row(marked, fitted(p.automatic(p.astronaut)), fitted(p.hinted(points)))
 
 
 def mark(picture: Tensor, x: float, y: float, color: str) -> None:
@@ -140,24 +167,14 @@ def mark(picture: Tensor, x: float, y: float, color: str) -> None:
     picture[:, far < 5] = value[:, None]
 
 
-def _references(p: Pictures) -> tuple[Tensor, References]:
-    """A part of the cup, turned, as the reference for all of it."""
-    reference = p.coffee[..., :, 150:].flip(3)
-    return reference, References([reference[0]], p.features)
-
-
 def _exemplar(p: Pictures) -> Tensor:
-    reference, references = _references(p)
-    made, _ = colorize_with_references(grey(p.coffee), Guide(p.colorizer, references))
-    return row(fitted(grey(p.coffee)), fitted(reference), fitted(made.rgb))
+    return row(fitted(grey(p.coffee)), fitted(p.part), fitted(p.after_part))
 
 
 def _warp(p: Pictures) -> Tensor:
-    reference, references = _references(p)
-    L = rgb_to_lightness(grey(p.coffee))
-    found = warp(L, references)
+    found = warp(rgb_to_lightness(grey(p.coffee)), p.references)
     sure = F.interpolate(found.confidence(), p.coffee.shape[2:], mode="bilinear")
-    return row(fitted(reference), fitted(merge(grey(p.coffee), found.ab)), fitted(sure))
+    return row(fitted(p.part), fitted(merge(grey(p.coffee), found.ab)), fitted(sure))
 
 
 def _exemplar_video(p: Pictures) -> Tensor:
@@ -367,15 +384,4 @@ MAKERS: dict[str, Callable[[Pictures], Tensor]] = {
 def main(argv: list[str] | None = None) -> int:
     """Write a picture for each node."""
     parser = argparse.ArgumentParser(prog="node_pictures", description=__doc__)
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for Chrominance….jpg")
-    parser.add_argument("--only", nargs="+", choices=sorted(MAKERS), help="these nodes alone")
-    arguments = parser.parse_args(argv)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    pictures = Pictures()
-    with torch.inference_mode():
-        for name in arguments.only or MAKERS:
-            image = Image.fromarray(to_pixels(MAKERS[name](pictures)))
-            path = arguments.output / f"Chrominance{name}.jpg"
-            image.save(path, quality=QUALITY, optimize=True, subsampling=0)
-            sys.stdout.write(f"{path}: {image.width} x {image.height}, {path.stat().st_size // 1024} kB\n")
-    return 0
+    return write_pictures(argv, parser, MAKERS, Pictures, "Chrominance")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +16,10 @@ from torch import Tensor
 
 #: Height of a row, and white between pictures, in pixels.
 HEIGHT, GAP = 168, 6
+#: JPEG quality: the pictures ship, so they are small.
+QUALITY = 84
+
+Source = TypeVar("Source")
 
 
 def to_tensor(picture: Image.Image) -> Tensor:
@@ -69,3 +77,25 @@ def film(*clips: Tensor, shown: int = 5) -> Tensor:
     height = HEIGHT * 9 // 16
     places = [round(n * (len(clips[0]) - 1) / (shown - 1)) for n in range(shown)]
     return column(*(row(*(fitted(clip[n : n + 1], height) for n in places)) for clip in clips))
+
+
+def write_pictures(
+    argv: list[str] | None,
+    parser: argparse.ArgumentParser,
+    makers: Mapping[str, Callable[[Source], Tensor]],
+    source: Callable[[], Source],
+    prefix: str = "",
+) -> int:
+    """Write what each of ``makers``, or of those chosen, makes of the source: JPEG files of their names."""
+    parser.add_argument("-o", "--output", type=Path, required=True, help=f"folder for {prefix}….jpg")
+    parser.add_argument("--only", nargs="+", choices=sorted(makers), help="these alone")
+    arguments = parser.parse_args(argv)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    given = source()
+    with torch.inference_mode():
+        for name in arguments.only or makers:
+            image = Image.fromarray(to_pixels(makers[name](given)))
+            path = arguments.output / f"{prefix}{name}.jpg"
+            image.save(path, quality=QUALITY, optimize=True, subsampling=0)
+            sys.stdout.write(f"{path}: {image.width} x {image.height}, {path.stat().st_size // 1024} kB\n")
+    return 0

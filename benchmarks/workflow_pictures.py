@@ -8,27 +8,25 @@ under a free licence (see ``contact_sheet``). To be run when the weights change.
 from __future__ import annotations
 
 import argparse
-import sys
+import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from ..pipelines.colorize import ColorizeSettings, colorize
-from ..pipelines.exemplar import Guide, colorize_with_references
+from ..pipelines.exemplar import Guide
 from ..pipelines.film import SteadyFrames
-from ..pipelines.hints import HintPoint, Hints, colorize_with_hints, hex_to_ab
 from ..pipelines.keyframes import ClipColorizer
 from ..pipelines.references import References
 from ..pipelines.variants import VariantSettings, draw_variants
 from ..pipelines.video import colorize_frames, open_reader
-from ..pipelines.video_types import Frame
-from .node_pictures import QUALITY, Pictures, mark
-from .picture_rows import GAP, column, fitted, framed, row, split_picture, to_pixels
+from ..pipelines.video_types import Frame, VideoInfo
+from .node_pictures import Pictures, mark
+from .picture_rows import GAP, column, fitted, framed, row, split_picture, write_pictures
 from .quality import grey
 
 _CLIP = Path(__file__).parent.parent / "samples" / "clip.mp4"
@@ -43,10 +41,20 @@ class Workflows(Pictures):
     """What the workflows' pictures are made of."""
 
     @cached_property
-    def frames(self) -> list[Frame]:
+    def film(self) -> tuple[VideoInfo, list[Frame]]:
         """The bundled clip, in grey."""
         with open_reader(_CLIP, sound=False) as reader:
-            return [Frame(f.index, f.time, grey(f.rgb[None])[0].clone()) for f in reader]
+            frames = [Frame(f.index, f.time, grey(f.rgb[None])[0].clone()) for f in reader]
+            return reader.info, frames
+
+    @property
+    def frames(self) -> list[Frame]:
+        """Its frames."""
+        return self.film[1]
+
+    def steady(self, frames: list[Frame]) -> Iterator[Frame]:
+        """Colour frames of it, with colours that stay."""
+        return SteadyFrames(self.colorizer).run(iter(frames), self.film[0], None)
 
     def shown(self, made: Iterator[Frame], places: tuple[int, ...] = _SHOWN) -> Tensor:
         """Return some frames of a clip beside what they were, in rows as wide as high together."""
@@ -57,21 +65,15 @@ class Workflows(Pictures):
 
 def _halves(before: Tensor, after: Tensor, height: int) -> Tensor:
     """Return two pictures [1,3,H,W] side by side, the middle of each, together 512 wide."""
-    width = (_SIDE - GAP) // 2
-    parts = []
-    for one in (before, after):
-        scale = max(height / one.shape[2], width / one.shape[3])
-        large = fitted(one, max(height, round(one.shape[2] * scale)))
-        top, left = (large.shape[1] - height) // 2, (large.shape[2] - width) // 2
-        parts.append(large[:, top : top + height, left : left + width])
-    return row(*parts)
+    return row(*(_middle(one, height, (_SIDE - GAP) // 2) for one in (before, after)))
 
 
-def _square(rgb: Tensor) -> Tensor:
-    """Return the middle of a picture [1,3,H,W] as [3,512,512]."""
-    side = min(rgb.shape[2:])
-    top, left = (rgb.shape[2] - side) // 2, (rgb.shape[3] - side) // 2
-    return fitted(rgb[..., top : top + side, left : left + side], _SIDE)
+def _middle(rgb: Tensor, height: int = _SIDE, width: int = _SIDE) -> Tensor:
+    """Return what of the middle of a picture [1,3,H,W] fills [3,height,width]."""
+    scale = max(height / rgb.shape[2], width / rgb.shape[3])
+    large = fitted(rgb, math.ceil(rgb.shape[2] * scale))
+    top, left = (large.shape[1] - height) // 2, (large.shape[2] - width) // 2
+    return large[:, top : top + height, left : left + width]
 
 
 def _inset(picture: Tensor, small: Tensor) -> Tensor:
@@ -83,19 +85,19 @@ def _inset(picture: Tensor, small: Tensor) -> Tensor:
 
 
 def _photo(p: Workflows) -> Tensor:
-    return split_picture(_square(grey(p.astronaut)), _square(p.automatic(p.astronaut)))
+    return split_picture(_middle(grey(p.astronaut)), _middle(p.automatic(p.astronaut)))
 
 
 def _variants(p: Workflows) -> Tensor:
     made = draw_variants(grey(p.astronaut), p.colorizer, None, VariantSettings(count=4, seed=1))
-    tiles = [fitted(_square(one.rgb)[None], (_SIDE - GAP) // 2) for one in made]
+    side = (_SIDE - GAP) // 2
+    tiles = [_middle(one.rgb, side, side) for one in made]
     return column(row(*tiles[:2]), row(*tiles[2:]))
 
 
 def _clip(p: Workflows) -> Tensor:
     frame = p.frames[_SHOWN[2]].rgb[None]
-    made = next(colorize_frames(iter([Frame(0, p.frames[0].time, frame[0])]), p.colorizer))
-    return split_picture(_square(frame), _square(made.rgb[None]))
+    return split_picture(_middle(frame), _middle(p.automatic(frame)))
 
 
 def _keyframes(p: Workflows) -> Tensor:
@@ -107,16 +109,11 @@ def _keyframes(p: Workflows) -> Tensor:
 
 
 def _film(p: Workflows) -> Tensor:
-    with open_reader(_CLIP, sound=False) as reader:
-        made = SteadyFrames(p.colorizer).run(iter(p.frames), reader.info, None)
-        return p.shown(made, _SHOWN[1:])
+    return p.shown(p.steady(p.frames), _SHOWN[1:])
 
 
 def _reference(p: Workflows) -> Tensor:
-    reference = p.coffee[..., :, 150:].flip(3)
-    guide = Guide(p.colorizer, References([reference[0]], p.features))
-    made, _ = colorize_with_references(grey(p.coffee), guide)
-    return _inset(split_picture(_square(grey(p.coffee)), _square(made.rgb)), reference)
+    return _inset(split_picture(_middle(grey(p.coffee)), _middle(p.after_part)), p.part)
 
 
 def _hints(p: Workflows) -> Tensor:
@@ -128,11 +125,7 @@ def _hints(p: Workflows) -> Tensor:
         (0.05, 0.52, "#a03038"),
         (0.83, 0.12, "#8a5a2c"),
     ]
-    hints = Hints(tuple(HintPoint(x, y, hex_to_ab(color), 0.02, "fraction") for x, y, color in colors))
-    given = grey(p.astronaut)
-    conditions = hints.conditions(*given.shape[2:])
-    made = colorize_with_hints(given, p.colorizer, conditions=conditions)
-    picture = split_picture(_square(given), _square(made.rgb))
+    picture = split_picture(_middle(grey(p.astronaut)), _middle(p.hinted(colors)))
     for one in colors:
         mark(picture, *one)
     return picture
@@ -141,7 +134,7 @@ def _hints(p: Workflows) -> Tensor:
 def _compare(p: Workflows) -> Tensor:
     """The network's own temperature, 0.2, and the true colours, a third of each."""
     cold = colorize(grey(p.astronaut), p.colorizer, ColorizeSettings(temperature=0.2)).rgb
-    parts = [_square(one) for one in (p.automatic(p.astronaut), cold, p.astronaut)]
+    parts = [_middle(one) for one in (p.automatic(p.astronaut), cold, p.astronaut)]
     third = _SIDE // 3
     made = [one[:, :, n * third : (n + 1) * third] for n, one in enumerate(parts)]
     for one in made[:-1]:
@@ -152,10 +145,8 @@ def _compare(p: Workflows) -> Tensor:
 def _steady(p: Workflows) -> Tensor:
     """A line of the first shot over time, from above to below: frame by frame, and steady."""
     shot = p.frames[:28]
-    with open_reader(_CLIP, sound=False) as reader:
-        steady = list(SteadyFrames(p.colorizer).run(iter(shot), reader.info, None))
     lines = []
-    for clip in (list(colorize_frames(iter(shot), p.colorizer)), steady):
+    for clip in (colorize_frames(iter(shot), p.colorizer), p.steady(shot)):
         line = torch.stack([one.rgb[:, one.rgb.shape[1] // 2] for one in clip], 1)[None]
         lines.append(F.interpolate(line, ((_SIDE - GAP) // 2, _SIDE), mode="nearest")[0])
     return column(*lines)
@@ -177,15 +168,4 @@ MAKERS: dict[str, Callable[[Workflows], Tensor]] = {
 def main(argv: list[str] | None = None) -> int:
     """Write a picture for each workflow."""
     parser = argparse.ArgumentParser(prog="workflow_pictures", description=__doc__)
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the workflows")
-    parser.add_argument("--only", nargs="+", choices=sorted(MAKERS), help="these workflows alone")
-    arguments = parser.parse_args(argv)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    pictures = Workflows()
-    with torch.inference_mode():
-        for name in arguments.only or MAKERS:
-            image = Image.fromarray(to_pixels(MAKERS[name](pictures)))
-            path = arguments.output / f"{name}.jpg"
-            image.save(path, quality=QUALITY, optimize=True)
-            sys.stdout.write(f"{path}: {image.width} x {image.height}, {path.stat().st_size // 1024} kB\n")
-    return 0
+    return write_pictures(argv, parser, MAKERS, Workflows)
